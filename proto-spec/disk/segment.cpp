@@ -20,6 +20,9 @@ constexpr std::uint32_t promise_magic = 0x5250'4C4C;               // "LLPR"
 constexpr std::uint32_t identity_magic = 0x4449'4C4C;              // "LLID"
 // Version 1 had frames with payload checksums of 32 bits (decision 0030).
 constexpr std::uint8_t format_version = 2;
+// An identity of this version names the version of the directory's records (T7).
+constexpr std::uint8_t raised_version = 3;
+constexpr std::size_t record_version_at = 29;
 
 Bytes zeroed(std::size_t n) {
   Bytes b = Bytes::allocate(n);
@@ -134,11 +137,13 @@ Bytes encode_identity(const Identity& i) {
   std::byte* p = b.mutable_data();
   const std::size_t n = std::min(i.cluster_name.size(), log_name_max);
   store_le(p, identity_magic);
-  store_le(p + 4, format_version);
+  const bool raised = i.record_version > record_version_first;
+  store_le(p + 4, raised ? raised_version : format_version);
   store_le(p + 8, i.cluster.value);
   store_le(p + 16, i.disk.value);
   store_le(p + 24, i.id);
   store_le(p + 28, i.role);
+  if (raised) store_le(p + record_version_at, i.record_version);
   store_le(p + 32, static_cast<std::uint16_t>(n));
   std::memcpy(p + 34, i.cluster_name.data(), n);
   seal(b, identity_file_size - 8);
@@ -148,9 +153,10 @@ Bytes encode_identity(const Identity& i) {
 Result<Identity> decode_identity(ByteSpan b) {
   if (b.size() < identity_file_size || load_le<std::uint32_t>(b.data()) != identity_magic)
     return fail(Errc::data_loss, "the identity file is not one");
-  if (const auto v = load_le<std::uint8_t>(b.data() + 4); v != format_version)
-    return fail(Errc::newer_format,
-                fmt::format("identity format {}, this version reads {}", v, format_version));
+  const auto v = load_le<std::uint8_t>(b.data() + 4);
+  if (v != format_version && v != raised_version)
+    return fail(Errc::newer_format, fmt::format("identity format {}, this version reads {} and {}",
+                                                v, format_version, raised_version));
   if (!sealed(b, identity_file_size - 8))
     return fail(Errc::data_loss, "the identity file's checksum is wrong");
   Identity i;
@@ -161,7 +167,18 @@ Result<Identity> decode_identity(ByteSpan b) {
   const std::size_t n = load_le<std::uint16_t>(b.data() + 32);
   if (n > log_name_max) return fail(Errc::data_loss, "the identity file's name is too long");
   i.cluster_name.assign(reinterpret_cast<const char*>(b.data() + 34), n);
+  if (v == raised_version) i.record_version = load_le<std::uint8_t>(b.data() + record_version_at);
+  if (v == raised_version && i.record_version <= record_version_first)
+    return fail(Errc::data_loss, "the identity file names no version of records");
   return i;
+}
+
+Error unreadable_records(const Identity& i, std::uint8_t highest) {
+  return {
+      Errc::newer_format,
+      fmt::format("the cluster was raised: records here are of version {}, this program reads "
+                  "up to version {}; start the program that ran here before, or a newer program",
+                  i.record_version, highest)};
 }
 
 std::string segment_file_name(Offset first) { return fmt::format("{:020}.seg", first.value); }

@@ -3,7 +3,8 @@
 // does the writing.
 //
 // All fields are little-endian. Layouts below give position, name and size in bytes of each field.
-// The version's value is 2 in all four formats.
+// The version's value is 2 in all four formats; an identity that names a later version of records
+// has the value 3.
 #pragma once
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "proto-spec/vocabulary/bytes.h"
 #include "proto-spec/vocabulary/ids.h"
 #include "proto-spec/vocabulary/result.h"
+#include "proto-spec/wire/messages.h"
 
 namespace loglog {
 
@@ -78,20 +80,27 @@ std::optional<Promise> decode_promise(ByteSpan file);
 
 /// The identity of a data directory, a file of 512 bytes:
 ///   0 magic "LLID" 4 | 4 version 1 | 8 cluster id 8 | 16 disk id 8 | 24 node id 4 | 28 role 1
-///   32 name length 2, cluster name | last 8 bytes: XXH3-64 over all before
-/// Written at the first start, and again when the node adopts a cluster.
+///   29 record version 1, in format 3 | 32 name length 2, cluster name
+///   last 8 bytes: XXH3-64 over all before
+/// Written at the first start, when the node adopts a cluster, and when the cluster's version rises
+/// (T7). Format 3 has a record version above 1, so that programs of format 2 do not start.
 struct Identity {
   ClusterId cluster{};  ///< 0 until adopted
   DiskId disk{};
   std::uint32_t id = 0;   ///< node or sequencer id
   std::uint8_t role = 0;  ///< a Role
   std::string cluster_name;
+  /// Highest version of the records in the directory (T7).
+  std::uint8_t record_version = record_version_first;
   bool operator==(const Identity&) const = default;
 };
 inline constexpr std::uint32_t identity_file_size = 512;
 Bytes encode_identity(const Identity& i);
-/// Fails with data_loss (T4) or newer_format. Total.
+/// Fails with data_loss (T4) or newer_format. Accepts any record version; the caller compares it
+/// with the versions that the program reads, by unreadable_records(). Total.
 Result<Identity> decode_identity(ByteSpan file);
+/// Why a program that reads records up to version `highest` must not start on the directory (T7).
+Error unreadable_records(const Identity& i, std::uint8_t highest);
 
 /// "00000000000000004096.seg": the first offset in 20 decimal digits, so that names sort by offset.
 std::string segment_file_name(Offset first);

@@ -55,6 +55,12 @@
                       created */                                                                  \
   X(T6_seen)       /* a setting changes only if nothing has changed it since the request */       \
   X(T6_disk)       /* a disk is replaced only if it is the disk that the request names as gone */ \
+  X(T7_read)       /* the cluster's version rises only if every voter and every registered node   \
+                      reads it */                                                                 \
+  X(T7_named)      /* a directory names a version before it holds a record of that version */     \
+  X(T7_start)      /* a program does not start on a directory that names a version above its      \
+                      own */                                                                      \
+  X(T7_seal)       /* a leader seals no node whose program does not read the cluster's version */ \
   X(S1_barrier)    /* a node reports its state only when nothing is in flight */                  \
   X(S1_ack)        /* after a Seal, no acknowledgement of a lower term (checked when it is sent,  \
                       D4) */                                                                      \

@@ -19,14 +19,12 @@ inline constexpr bool is_vector = false;
 template <class T>
 inline constexpr bool is_vector<std::vector<T>> = true;
 
-/// Records that are replicated or stored have the fields of this version, whatever a connection has
-/// agreed on. They change only when the whole cluster changes (decision 0012).
-inline constexpr std::uint8_t record_version = 1;
-
 /// First pass of encoding: counts the bytes of the fields (`size`) and of the tail. Strings are
-/// counted as FieldWriter cuts them.
+/// counted as FieldWriter cuts them. In a message `version` is the protocol version of the
+/// connection; in a record `record` is its record version. The other one is 0.
 struct FieldSizer {
-  std::uint8_t version = record_version;
+  std::uint8_t version = 0;
+  std::uint8_t record = 0;
   std::size_t size = 0;
   std::size_t tail_size = 0;
   template <class T>
@@ -52,7 +50,8 @@ struct FieldSizer {
 /// longer than text_max are cut. A tail is not written; it leaves as a buffer of its own.
 struct FieldWriter {
   std::byte* at;
-  std::uint8_t version = record_version;
+  std::uint8_t version = 0;
+  std::uint8_t record = 0;
   template <class T>
   void operator()(const char*, T& v) {
     value(v);
@@ -92,7 +91,8 @@ struct FieldWriter {
 struct FieldReader {
   const Bytes& source;
   std::size_t at = 0;
-  std::uint8_t version = record_version;
+  std::uint8_t version = 0;
+  std::uint8_t record = 0;
   bool ok = true;
   template <class T>
   void operator()(const char*, T& v) {
@@ -151,23 +151,67 @@ struct FieldReader {
   }
 };
 
-/// Encodes a record for Raft or a file, in record_version.
+/// Bytes that a record of version `version` takes in Raft or in a file, without its mark.
 template <class T>
-Bytes encode_record(const T& value) {
-  FieldSizer s;
+std::size_t record_size(const T& value, std::uint8_t version) {
+  FieldSizer s{.record = version};
   for_each_field(const_cast<T&>(value), s);
-  Bytes out = Bytes::allocate(s.size);
-  FieldWriter w{.at = out.mutable_data()};
+  return s.size;
+}
+
+/// The mark at the beginning of a record of a later version than the first: bytes FF, then the
+/// version. No record of the first version begins with these bytes (decision 0012).
+inline constexpr std::size_t record_mark_ones = 8;
+inline constexpr std::size_t record_mark_size = record_mark_ones + 1;
+
+/// Size of the mark of a record: 0 in the first version.
+constexpr std::size_t mark_size_of(std::uint8_t version) {
+  return version > record_version_first ? record_mark_size : 0;
+}
+/// Writes the mark to `at`, which has room for it; returns the place behind it.
+inline std::byte* write_mark_of(std::uint8_t version, std::byte* at) {
+  if (version == record_version_first) return at;
+  std::memset(at, 0xFF, record_mark_ones);
+  at[record_mark_ones] = std::byte{version};
+  return at + record_mark_size;
+}
+/// The version that a record says it has. 0: the mark is damaged. Total.
+inline std::uint8_t version_of_record(ByteSpan b) {
+  if (b.size() < record_mark_ones) return record_version_first;
+  for (const std::byte x : b.first(record_mark_ones))
+    if (x != std::byte{0xFF}) return record_version_first;
+  if (b.size() < record_mark_size) return 0;
+  const auto version = static_cast<std::uint8_t>(b[record_mark_ones]);
+  return version > record_version_first ? version : std::uint8_t{0};
+}
+
+/// Encodes a record for Raft or a file, in a version of records (T7).
+template <class T>
+Bytes encode_record(const T& value, std::uint8_t version) {
+  const std::size_t mark = mark_size_of(version);
+  Bytes out = Bytes::allocate(mark + record_size(value, version));
+  FieldWriter w{.at = write_mark_of(version, out.mutable_data()), .record = version};
   for_each_field(const_cast<T&>(value), w);
   return out;
 }
 
-/// Decodes into `out`. False if the bytes are not exactly such a record; `out` is then unspecified.
+/// Decodes the fields of a record of that version, without its mark.
 template <class T>
-bool decode_record(const Bytes& bytes, T& out) {
-  FieldReader r{.source = bytes};
+bool decode_fields(const Bytes& fields, std::uint8_t version, T& out) {
+  FieldReader r{.source = fields, .record = version};
   for_each_field(out, r);
-  return r.ok && r.at == bytes.size();
+  return r.ok && r.at == fields.size();
+}
+
+/// Decodes into `out`. False if the bytes are not exactly such a record, or if it is of a version
+/// above `highest`; `out` is then unspecified. Fields that came after the record's version are 0 or
+/// empty.
+template <class T>
+bool decode_record(const Bytes& bytes, std::uint8_t highest, T& out) {
+  const std::uint8_t version = version_of_record(bytes.span());
+  if (version == 0 || version > highest) return false;
+  out = T{};
+  return decode_fields(bytes.slice(mark_size_of(version)), version, out);
 }
 
 }  // namespace loglog

@@ -60,6 +60,10 @@ inline constexpr std::uint64_t hello_magic = 0x0A0D676F4C676F4CULL;
 /// Protocol versions that this build speaks (W7), in wire/protocol_versions.cpp.
 extern const std::uint8_t protocol_lowest;
 extern const std::uint8_t protocol_highest;
+/// Records that are replicated or kept have this version until a cluster is raised (T7).
+inline constexpr std::uint8_t record_version_first = 1;
+/// Highest version of records that this build reads (T7), in wire/protocol_versions.cpp.
+extern const std::uint8_t record_version_highest;
 /// The version in which Hello is sent for ever, so that any two versions understand each other's.
 inline constexpr std::uint8_t hello_version = 1;
 
@@ -81,6 +85,7 @@ enum class MessageType : std::uint8_t {
 #define LOGLOG_MESSAGE(number, Name, direction, since)     \
   struct Name {                                            \
     static constexpr MessageType type = MessageType::Name; \
+    static constexpr std::uint8_t since_version = since;   \
     bool operator==(const Name&) const = default;
 #define LOGLOG_END_MESSAGE LOGLOG_END_RECORD
 #include "proto-spec/messages.def"
@@ -90,6 +95,13 @@ template <class F>
 constexpr std::uint8_t version_spoken(const F& f) {
   if constexpr (requires { f.version; }) return f.version;
   else return 255;
+}
+/// The record version of a visitor that is at the fields of a record; 0: the visitor is at a
+/// message.
+template <class F>
+constexpr std::uint8_t record_version_of(const F& f) {
+  if constexpr (requires { f.record; }) return f.record;
+  else return 0;
 }
 
 /// for_each_field(m, f) calls `f(name, field)` for each field of a message or record in wire order,
@@ -101,6 +113,8 @@ constexpr std::uint8_t version_spoken(const F& f) {
 #define LOGLOG_FIELD(type, name) f(#name, m.name);
 #define LOGLOG_FIELD_SINCE(since, type, name) \
   if (version_spoken(f) >= (since)) f(#name, m.name);
+#define LOGLOG_RECORD_FIELD_SINCE(since_record, since, type, name) \
+  if (version_spoken(f) >= (since) || record_version_of(f) >= (since_record)) f(#name, m.name);
 #define LOGLOG_TAIL(name) f.tail(#name, m.name);
 #define LOGLOG_MESSAGE(number, Name, direction, since) LOGLOG_RECORD(Name)
 #define LOGLOG_END_MESSAGE LOGLOG_END_RECORD

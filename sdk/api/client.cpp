@@ -186,6 +186,20 @@ std::expected<void, CallError> Client::replace_disk(std::uint32_t node, bool for
   return {};
 }
 
+std::expected<void, CallError> Client::raise_cluster_version(std::uint32_t version) {
+  constexpr std::uint32_t version_max = 255;
+  if (version > version_max)
+    return std::unexpected(CallError{Errc::invalid_argument,
+                                     "version " + std::to_string(version) + " is above " +
+                                         std::to_string(version_max) + ", the highest possible"});
+  auto& s = *state_;
+  auto d = s.ask<client::Succeeded>([&](client::ClientMachine& m, Time now, client::Token t) {
+    m.raise_version(now, t, static_cast<std::uint8_t>(version), s.deadline(now));
+  });
+  if (!d) return std::unexpected(d.error());
+  return {};
+}
+
 namespace {
 
 void take_verdict(ClusterReport& r, const Status& from) {
@@ -193,6 +207,7 @@ void take_verdict(ClusterReport& r, const Status& from) {
              : from.health == Health::degraded ? ClusterReport::Health::degraded
                                                : ClusterReport::Health::not_serving;
   r.verdict = from.verdict;
+  r.cluster_version = from.record_version;
   for (const AlarmSeen& a : from.alarms)
     r.alarms.push_back({a.id, a.severity == Severity::critical, a.what, a.action});
 }

@@ -84,6 +84,7 @@ void add_tail(CLI::App& app, Target& target, Run& run);
 void add_logs(CLI::App& app, Target& target, Run& run);
 void add_status(CLI::App& app, Target& target, Run& run);
 void add_nodes(CLI::App& app, Target& target, Run& run);
+void add_cluster_commands(CLI::App& app, Target& target, Run& run);
 void add_verify(CLI::App& app, Target& target, Run& run);
 void add_inspect(CLI::App& app, Run& run);
 void add_bench(CLI::App& app, Target& target, Run& run);

@@ -162,8 +162,9 @@ int inspect(const std::string& path) {
   if (text.starts_with("LLID")) {
     const auto i = decode_identity(file);
     if (!i) return failed(i.error().message());
-    put("identity: cluster \"{}\" {:016x} {} {} disk {:016x}\n", i->cluster_name, i->cluster.value,
-        i->role == 3 ? "storage node" : "sequencer", i->id, i->disk.value);
+    put("identity: cluster \"{}\" {:016x} {} {} disk {:016x} records of version {}\n",
+        i->cluster_name, i->cluster.value, i->role == 3 ? "storage node" : "sequencer", i->id,
+        i->disk.value, i->record_version);
     return 0;
   }
   if (file.size() == tombstones_file_size) {

@@ -61,6 +61,7 @@ Exit codes:
   add_logs(app, target, run);
   add_status(app, target, run);
   add_nodes(app, target, run);
+  add_cluster_commands(app, target, run);
   add_verify(app, target, run);
   add_inspect(app, run);
   add_bench(app, target, run);

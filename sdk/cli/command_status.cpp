@@ -27,9 +27,11 @@ struct StatusOptions {
 };
 
 void print_json(const ClusterReport& r) {
-  std::string out =
-      fmt::format("{{\"cluster\": {}, \"health\": {}, \"verdict\": {}, \"alarms\": [",
-                  json_string(r.cluster), json_string(id_of(r.health)), json_string(r.verdict));
+  std::string out = fmt::format(
+      "{{\"cluster\": {}, {}\"health\": {}, \"verdict\": {}, \"alarms\": [", json_string(r.cluster),
+      r.cluster_version == 0 ? std::string()
+                             : fmt::format("\"cluster_version\": {}, ", r.cluster_version),
+      json_string(id_of(r.health)), json_string(r.verdict));
   const char* comma = "";
   for (const auto& a : r.alarms) {
     out += fmt::format("{}{{\"id\": {}, \"severity\": \"{}\", \"what\": {}, \"action\": {}}}",

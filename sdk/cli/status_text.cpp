@@ -152,7 +152,9 @@ std::string status_text(const ClusterReport& r, const StatusStyle& style) {
   const std::string name =
       r.cluster.empty()
           ? ""
-          : fmt::format("cluster {}  ", paint(r.cluster, Colour::bold, style.colours));
+          : fmt::format("cluster {}{}  ", paint(r.cluster, Colour::bold, style.colours),
+                        r.cluster_version == 0 ? std::string()
+                                               : fmt::format(", version {}", r.cluster_version));
   std::string out =
       fmt::format("{}{}: {}\n\n", name,
                   paint(word_of(r.health), colour_of(r.health), style.colours), r.verdict);

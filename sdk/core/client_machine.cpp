@@ -159,6 +159,10 @@ void ClientMachine::replace_disk(Time now, Token token, NodeId node, bool force,
   if (begins(now, token)) parts_->calls.replace_disk(now, token, node, force, deadline);
 }
 
+void ClientMachine::raise_version(Time now, Token token, std::uint8_t version, Time deadline) {
+  if (begins(now, token)) parts_->calls.raise_version(now, token, version, deadline);
+}
+
 void ClientMachine::list_logs(Time now, Token token, Time deadline) {
   if (begins(now, token)) parts_->calls.list_logs(now, token, deadline);
 }

@@ -114,6 +114,10 @@ class ClientMachine {
   /// replicas are up to begin a term without the old disk. Ends in Succeeded, or in Failure:
   /// invalid_argument with the reason.
   void replace_disk(Time now, Token token, NodeId node, bool force, Time deadline);
+  /// Raises the cluster's version (T7). Ends in Succeeded, also if the version is reached already,
+  /// or in Failure: invalid_argument with the processes that do not read records of the version;
+  /// wrong_version if the leader or this client is too old to know the request.
+  void raise_version(Time now, Token token, std::uint8_t version, Time deadline);
   /// Asks a sequencer for all logs. Ends in Metadatas or Failure.
   void list_logs(Time now, Token token, Time deadline);
   /// Asks every sequencer for its status; `logs`: with the list of logs. Ends in ClusterStatus, or

@@ -2,6 +2,8 @@
 // a log does not exist (R2).
 #include "sdk/core/cluster_calls.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -203,6 +205,30 @@ void ClusterCalls::replace_disk(Time now, Token token, NodeId node, bool force, 
       const auto known = std::ranges::find(a->metadata.storage, node, &StorageInfo::id);
       const DiskId disk = known == a->metadata.storage.end() ? DiskId{} : known->disk;
       return Message(ReplaceDisk{node, disk, force});
+    }
+    if (std::holds_alternative<Done>(m)) return end(token, Succeeded{});
+    if (const auto* f = std::get_if<Failed>(&m)) return fail(token, *f);
+    return Questions::Again{};
+  };
+  questions_.ask(now, token, GetMetadata{}, deadline, answer);
+}
+
+/// Asks the leader for the metadata first: its connection tells whether it speaks the protocol
+/// version that has the request (W7).
+void ClusterCalls::raise_version(Time now, Token token, std::uint8_t version, Time deadline) {
+  const auto answer = [this, token, version](Time, ConnectionId from, Message& m, bool) -> Next {
+    if (const auto* a = std::get_if<Metadata>(&m)) {
+      view_.learn(from, *a);
+      if (!view_.is_leaders_word(from, *a)) return Questions::Again{};
+      const unsigned spoken = view_.version_of(from);
+      if (spoken >= RaiseClusterVersion::since_version)
+        return Message(RaiseClusterVersion{version});
+      return fail(
+          token,
+          {Errc::wrong_version,
+           fmt::format("the leader and this client agree on protocol version {}, and a raise "
+                       "needs {}: upgrade all programs first, this one too",
+                       spoken, RaiseClusterVersion::since_version)});
     }
     if (std::holds_alternative<Done>(m)) return end(token, Succeeded{});
     if (const auto* f = std::get_if<Failed>(&m)) return fail(token, *f);

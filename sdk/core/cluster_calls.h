@@ -35,6 +35,7 @@ class ClusterCalls {
   void set_fence(Time now, Token token, LogId log, FenceToken fence, Time deadline);
   void set_retention(Time now, Token token, LogId log, Retention retention, Time deadline);
   void replace_disk(Time now, Token token, NodeId node, bool force, Time deadline);
+  void raise_version(Time now, Token token, std::uint8_t version, Time deadline);
   void list_logs(Time now, Token token, Time deadline);
 
  private:

@@ -123,6 +123,12 @@ bool ClusterView::is_sequencer(ConnectionId c) const {
   return i != addresses_.end() && endpoints_.at(i->second).peer.role == Role::sequencer;
 }
 
+std::uint8_t ClusterView::version_of(ConnectionId c) const {
+  const auto i = addresses_.find(c);
+  if (i == addresses_.end()) return 0;
+  return std::min(protocol_highest, endpoints_.at(i->second).peer.highest_version);
+}
+
 Member ClusterView::storage_at(ConnectionId c) const {
   const auto i = addresses_.find(c);
   if (i == addresses_.end()) return {};

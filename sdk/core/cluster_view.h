@@ -43,6 +43,8 @@ class ClusterView {
   /// `from` has refused as not the leader, or did not answer, and names `leader` (0: none).
   void not_leader(ConnectionId from, SequencerId leader);
   bool is_sequencer(ConnectionId c) const;
+  /// The protocol version of the connection (W7); 0: the connection is gone.
+  std::uint8_t version_of(ConnectionId c) const;
   /// Storage node and disk at the other end, as its hello said. Node 0: another role, or the
   /// connection is gone.
   Member storage_at(ConnectionId c) const;

@@ -122,7 +122,7 @@ struct ClusterStatus {
   std::vector<Status> sequencers;          ///< answers, in order of arrival
   std::vector<SequencerInfo> unreachable;  ///< known sequencers that did not answer in time
 };
-/// delete_log, replace_disk: done.
+/// delete_log, replace_disk, raise_version: done.
 struct Succeeded {};
 using Completion = std::variant<Appended, Failure, Resolved, Delivered, Tail, PointInTime, Fence,
                                 LogDescription, Metadatas, ClusterStatus, Succeeded>;

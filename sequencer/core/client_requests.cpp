@@ -43,6 +43,7 @@ void ClientRequests::received(const Client& c, Message& m) {
                  [&](const SetFence& x) { on(c, x); },
                  [&](const SetRetention& x) { on(c, x); },
                  [&](const ReplaceDisk& x) { on(c, x); },
+                 [&](const RaiseClusterVersion& x) { on(c, x); },
                  [&](const ClientIs& x) { on(c, x); },
                  [&](const GetMetadata& x) { on(c, x); },
                  [&](const GetStatus& x) { state_.to_client(c, view_.status(x.logs)); },
@@ -325,6 +326,55 @@ void ClientRequests::on(const Client& c, const ReplaceDisk& m) {
   state_.propose(AdmitDisk{m.node, known->disk, n.foreign_disk->disk, state_.reign.instance,
                            state_.raft.term()},
                  c);
+}
+
+/// T7: the voters and registered storage nodes that are not known to read records of `version`, and
+/// why; empty: all of them read it. Each statement came over the present connection, because
+/// another program may run at the other end of the next connection.
+std::string ClientRequests::cannot_read(std::uint8_t version) const {
+  std::string out;
+  const auto add = [&out](const std::string& why) {
+    if (!why.empty()) out += (out.empty() ? "" : "; ") + why;
+  };
+  for (const SequencerInfo& s : state_.options.sequencers)
+    if (s.id != state_.options.id)
+      add(state_.version.cannot_read(s.id, state_.peers.link(s.id), version));
+  for (const StorageInfo& s : state_.metadata.state().storage) {
+    const StorageNode* n = state_.nodes.find(s.id);
+    if (n != nullptr && n->told_too_old)
+      add(fmt::format("storage node {} reads less than the cluster's version", s.id.value));
+    else if (n == nullptr || !state_.nodes.heard_lately(state_.now, *n))
+      add(fmt::format("storage node {} is not connected", s.id.value));
+    else if (n->refused)
+      add(fmt::format("storage node {} is refused for its disk (see loglog status)", s.id.value));
+    else if (!n->sealed) add(fmt::format("storage node {} does not take part yet", s.id.value));
+    else if (n->record_version < version)
+      add(fmt::format("storage node {} reads up to version {}", s.id.value, n->record_version));
+  }
+  return out;
+}
+
+/// T7: a version that is reached already was raised by this request or by an equal request (T6).
+void ClientRequests::on(const Client& c, const RaiseClusterVersion& m) {
+  if (!leads_or_refuses(c)) return;
+  if (m.version <= state_.metadata.record_version()) return state_.to_client(c, Done{});
+  const auto refuse = [&](std::string detail) {
+    state_.to_client(c, Failed{Errc::invalid_argument, std::move(detail)});
+  };
+  if (m.version > state_.options.record_version_highest)
+    return refuse(fmt::format(
+        "version {} is above {}, the highest that the leader's program reads; the cluster's is {}: "
+        "upgrade all programs first, or ask for a lower version",
+        m.version, state_.options.record_version_highest, state_.metadata.record_version()));
+  if (!state_.reach.metadata_may_grow(state_.now))
+    return state_.to_client(
+        c, Failed{Errc::no_space, "the sequencers' disks have no space for a raise: free some"});
+  if (const std::string why = cannot_read(m.version); !rules::may_raise(!why.empty()))
+    return refuse(
+        fmt::format("not all programs read records of version {}: {}; upgrade or start them, and "
+                    "ask again",
+                    m.version, why));
+  state_.propose(RaiseVersion{m.version}, c);
 }
 
 // ---- Questions about the cluster

@@ -45,10 +45,12 @@ class ClientRequests {
   void on(const Client& c, const SetFence& m);
   void on(const Client& c, const SetRetention& m);
   void on(const Client& c, const ReplaceDisk& m);
+  void on(const Client& c, const RaiseClusterVersion& m);
   void on(const Client& c, const ClientIs& m);
   void on(const Client& c, const GetMetadata& m);
   std::vector<Member> choose_members(std::size_t n);
   std::string log_that_needs_disk(NodeId node) const;
+  std::string cannot_read(std::uint8_t version) const;
 
   SequencerState& state_;
   LeaderLogs& logs_;

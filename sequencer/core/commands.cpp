@@ -1,5 +1,6 @@
-// The bytes are replicated state on disk: fields and their order never change. A new field or
-// command raises the cluster's version (decision 0012).
+// The bytes are replicated state on disk: fields and their order never change. A new field stands
+// behind the others, in `if (record_version_of(f) >= n)`, with the record version n that brings it
+// (decision 0012).
 #include "sequencer/core/commands.h"
 
 #include <utility>
@@ -81,18 +82,22 @@ void for_each_field(MarkLost& c, F& f) {
   f("node", c.node);
   f("disk", c.disk);
 }
+template <class F>
+void for_each_field(RaiseVersion& c, F& f) {
+  f("version", c.version);
+}
 
 namespace {
 
 /// The kind byte is the place in the variant plus 1, so that 0 stays invalid.
 template <std::size_t I = 0>
-std::optional<Command> decode_kind(std::size_t kind, const Bytes& fields) {
+std::optional<Command> decode_kind(std::size_t kind, const Bytes& fields, std::uint8_t version) {
   if constexpr (I == std::variant_size_v<Command>) {
     return std::nullopt;
   } else {
-    if (kind != I + 1) return decode_kind<I + 1>(kind, fields);
+    if (kind != I + 1) return decode_kind<I + 1>(kind, fields, version);
     std::variant_alternative_t<I, Command> c;
-    if (!decode_record(fields, c)) return std::nullopt;
+    if (!decode_fields(fields, version, c)) return std::nullopt;
     if constexpr (std::is_same_v<decltype(c), MakeLog>)
       if (c.options.durability != Durability::sync)
         // The entry asks for a durability that this version does not provide.
@@ -103,21 +108,24 @@ std::optional<Command> decode_kind(std::size_t kind, const Bytes& fields) {
 
 }  // namespace
 
-Bytes encode(const Command& c) {
+Bytes encode(const Command& c, std::uint8_t version) {
   return std::visit(
       [&](const auto& v) {
-        const Bytes fields = encode_record(v);
-        Bytes out = Bytes::allocate(1 + fields.size());
-        out.mutable_data()[0] = static_cast<std::byte>(c.index() + 1);
-        if (!fields.empty()) std::memcpy(out.mutable_data() + 1, fields.data(), fields.size());
+        Bytes out = Bytes::allocate(mark_size_of(version) + 1 + record_size(v, version));
+        std::byte* at = write_mark_of(version, out.mutable_data());
+        *at = static_cast<std::byte>(c.index() + 1);
+        FieldWriter w{.at = at + 1, .record = version};
+        for_each_field(const_cast<std::remove_cvref_t<decltype(v)>&>(v), w);
         return out;
       },
       c);
 }
 
-std::optional<Command> decode_command(const Bytes& bytes) {
-  if (bytes.empty()) return std::nullopt;
-  return decode_kind(static_cast<std::size_t>(bytes.data()[0]), bytes.slice(1));
+std::optional<Command> decode_command(const Bytes& bytes, std::uint8_t highest) {
+  const std::uint8_t version = version_of_record(bytes.span());
+  const std::size_t mark = mark_size_of(version);
+  if (version == 0 || version > highest || bytes.size() <= mark) return std::nullopt;
+  return decode_kind(static_cast<std::size_t>(bytes.data()[mark]), bytes.slice(mark + 1), version);
 }
 
 }  // namespace loglog::sequencer

@@ -1,6 +1,7 @@
 // Commands of the metadata log, which Raft replicates among the sequencers. metadata.h applies them
-// in order; SequencerState proposes them. Encoded as a kind byte and the fields as on the wire.
-// They are small and rare: kilobytes for a whole cluster, and no append is among them.
+// in order; SequencerState proposes them. Encoded as a kind byte and the fields as on the wire,
+// behind the mark of their record version (T7, wire/field_codec.h). They are small and rare:
+// kilobytes for a whole cluster, and no append is among them.
 #pragma once
 #include <optional>
 #include <string>
@@ -107,15 +108,23 @@ struct MarkLost {
   bool operator==(const MarkLost&) const = default;
 };
 
-/// The place of a type in this list is its kind on disk, so new commands go to the end.
-using Command =
-    std::variant<BeginTerm, InitCluster, RegisterStorage, MakeLog, MarkOpen, MarkDeleting,
-                 FinishDelete, Trim, RaiseFence, ChangeRetention, AdmitDisk, SetMembers, MarkLost>;
+/// T7: raises the cluster's version; a lower or equal version changes nothing. It is written in the
+/// version before.
+struct RaiseVersion {
+  std::uint8_t version = 0;
+  bool operator==(const RaiseVersion&) const = default;
+};
 
-/// The bytes of a Raft entry: kind byte, then fields.
-Bytes encode(const Command& c);
-/// Decodes a Raft entry; nullopt if the bytes hold no command that this version knows. Total: any
-/// input is allowed.
-std::optional<Command> decode_command(const Bytes& bytes);
+/// The place of a type in this list is its kind on disk, so new commands go to the end.
+using Command = std::variant<BeginTerm, InitCluster, RegisterStorage, MakeLog, MarkOpen,
+                             MarkDeleting, FinishDelete, Trim, RaiseFence, ChangeRetention,
+                             AdmitDisk, SetMembers, MarkLost, RaiseVersion>;
+
+/// The bytes of a Raft entry, as a record of that version: mark, kind byte, fields.
+Bytes encode(const Command& c, std::uint8_t record_version = record_version_first);
+/// Decodes a Raft entry. nullopt if the bytes hold no command that this version knows, or a record
+/// of a version above `highest`. Total: any input is allowed.
+std::optional<Command> decode_command(const Bytes& bytes,
+                                      std::uint8_t highest = record_version_highest);
 
 }  // namespace loglog::sequencer

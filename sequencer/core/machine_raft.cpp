@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "proto-spec/wire/field_codec.h"
 #include "sequencer/core/rules.h"
 #include "sequencer/core/sequencer_machine.h"
 
@@ -17,8 +18,10 @@ void SequencerMachine::drain_raft() {
   raft::Output& o = state_.raft.output();
   for (std::string& alarm : std::exchange(o.alarms, {}))
     state_.event(Event::Level::alarm, std::move(alarm));
-  std::move(o.saves.begin(), o.saves.end(), std::back_inserter(state_.out.saves));
-  o.saves.clear();
+  for (SaveRaft& s : std::exchange(o.saves, {})) {
+    state_.version.mark(s);
+    state_.out.saves.push_back(std::move(s));
+  }
   for (auto& [to, m] : std::exchange(o.sends, {})) {
     const ConnectionId c = state_.peers.link(to);
     if (c == ConnectionId{}) continue;
@@ -42,6 +45,9 @@ void SequencerMachine::drain_raft() {
     o.snapshot = {};
   }
   for (const RaftEntry& e : std::exchange(o.committed, {})) apply(e);
+  // T7: also after a start, when a crash came before the identity was written.
+  if (auto save = state_.version.name(state_.metadata.record_version()); save && !state_.out.fatal)
+    state_.out.saves.push_back(std::move(*save));
   snapshot_when_due();
 }
 
@@ -68,8 +74,15 @@ void SequencerMachine::tell_vote_right() {
 /// Applies a committed entry and answers its proposer, if this sequencer proposed it.
 void SequencerMachine::apply(const RaftEntry& e) {
   if (e.index <= state_.metadata.version() || state_.out.fatal) return;  // the snapshot covers it
-  const std::optional<Command> c = e.command.empty() ? std::nullopt : decode_command(e.command);
+  const std::uint8_t highest = state_.options.record_version_highest;
+  const std::optional<Command> c =
+      e.command.empty() ? std::nullopt : decode_command(e.command, highest);
   if (!c) {
+    if (const std::uint8_t version = version_of_record(e.command.span()); version > highest)
+      return not_understood(fmt::format(
+          "committed metadata entry {}, a record of version {} while this program reads "
+          "up to version {},",
+          e.index.value, version, highest));
     if (!e.command.empty())
       return not_understood(fmt::format("committed metadata entry {} (kind {}, {} bytes)",
                                         e.index.value, static_cast<unsigned>(e.command.data()[0]),
@@ -78,6 +91,11 @@ void SequencerMachine::apply(const RaftEntry& e) {
     return answer_proposal(
         e.index, e.term, {Error{Errc::unavailable, "replaced by another leader's entry"}, {}, {}});
   }
+  if (const auto* raise = std::get_if<RaiseVersion>(&*c); raise && raise->version > highest)
+    return not_understood(fmt::format(
+        "metadata entry {}, which raises the cluster to version {} while this program reads up to "
+        "version {},",
+        e.index.value, raise->version, highest));
   const Applied result = state_.metadata.apply(e.index, *c);
   applied(*c, result, e.term);
   answer_proposal(e.index, e.term, result);
@@ -141,6 +159,8 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
   } else if (const auto* lost = std::get_if<MarkLost>(&command)) {
     if (result.error.code == Errc::ok && state_.has_lost(lost->node))
       nodes_.refuse_lost(lost->node);
+  } else if (std::holds_alternative<RaiseVersion>(command)) {
+    nodes_.version_raised();
   } else if (std::holds_alternative<MakeLog>(command)) {
     if (result.error.code == Errc::ok) making_.join(result.log);
   } else if (std::holds_alternative<MarkOpen>(command)) {
@@ -264,6 +284,8 @@ void SequencerMachine::stop_leading() {
 void SequencerMachine::snapshot_when_due() {
   if (state_.metadata.version() - snapshot_at_.value < RaftIndex{state_.options.snapshot_every})
     return;
+  // T7: a snapshot is a record of the cluster's version, which the directory must name first.
+  if (state_.version.named() < state_.metadata.record_version()) return;
   snapshot_at_ = state_.metadata.version();
   state_.raft.compact(snapshot_at_, state_.metadata.snapshot());
 }

@@ -23,7 +23,8 @@ void SequencerMachine::tick_reach() {
     state_.out.sends.push_back(
         {leader,
          {},
-         Reaches{state_.nodes.reached(state_.now, state_.metadata), state_.reach.space_is_low()}});
+         Reaches{state_.nodes.reached(state_.now, state_.metadata), state_.reach.space_is_low(),
+                 state_.options.record_version_highest}});
 }
 
 /// S8: hands over if for 2 s some log's quorums are out of reach and a follower reaches more logs.

@@ -37,13 +37,6 @@ bool is_name_character(char c) {
          c == '_' || c == '/' || c == '-';
 }
 
-/// Bytes of a log in a message or snapshot. No later command changes the size, so the bound holds.
-std::size_t encoded_size(const LogInfo& l) {
-  FieldSizer s;
-  s.value(l);
-  return s.size;
-}
-
 }  // namespace
 
 Applied MetadataState::apply(RaftIndex index, const Command& command) {
@@ -125,7 +118,7 @@ Applied MetadataState::on(RaftIndex index, const MakeLog& c) {
   info.options = c.options;
   info.members = c.members;
   info.made_by = c.basis.id;
-  const std::size_t bytes = logs_bytes_ + encoded_size(info);
+  const std::size_t bytes = logs_bytes_ + bytes_of(info);
   if (state_.logs.size() >= logs_max || bytes > metadata_bytes_max)
     return refused(Errc::too_many,
                    fmt::format("there are {} logs, which take {} bytes of the metadata; at most {} "
@@ -277,6 +270,21 @@ Applied MetadataState::on(RaftIndex, const SetMembers& c) {
   return done(c.log);
 }
 
+/// T7. Programs that do not read the version have ended before this point.
+Applied MetadataState::on(RaftIndex, const RaiseVersion& c) {
+  if (c.version <= record_version()) return done();
+  state_.record_version = c.version;
+  index_logs();  // logs have another size in the new version
+  return done();
+}
+
+/// Bytes of a log in a snapshot. The size depends on the cluster's version, and not on the version
+/// that this program reads, because all sequencers refuse the same logs. No other command changes
+/// the size, so the bound holds.
+std::size_t MetadataState::bytes_of(const LogInfo& l) const {
+  return record_size(l, record_version());
+}
+
 LogInfo* MetadataState::find(LogId id) {
   const auto i = by_id_.find(id);
   return i == by_id_.end() ? nullptr : &state_.logs[i->second];
@@ -300,11 +308,11 @@ DiskId MetadataState::disk_of(NodeId id) const {
   return s == nullptr ? DiskId{} : s->disk;
 }
 
-Bytes MetadataState::snapshot() const { return encode_record(state_); }
+Bytes MetadataState::snapshot() const { return encode_record(state_, record_version()); }
 
 bool MetadataState::restore(const Bytes& snapshot) {
   ClusterMetadata m;
-  if (!decode_record(snapshot, m)) return false;
+  if (!decode_record(snapshot, highest_, m) || m.record_version > highest_) return false;
   // A durability that this version does not know cannot be kept, so the snapshot is not understood.
   if (!std::ranges::all_of(
           m.logs, [](const LogInfo& l) { return l.options.durability == Durability::sync; }))
@@ -324,7 +332,7 @@ void MetadataState::index_logs() {
 
 void MetadataState::index_log(const LogInfo& l, std::size_t at) {
   by_id_[l.id] = at;
-  logs_bytes_ += encoded_size(l);
+  logs_bytes_ += bytes_of(l);
   if (l.state != LogState::deleting) by_name_[l.name] = l.id;
   for (const Member& m : l.members) ++logs_on_[m.node];
 }

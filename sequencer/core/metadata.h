@@ -2,6 +2,7 @@
 // the same bytes on every sequencer. It uses no clock and no randomness. machine_raft.cpp applies
 // committed entries to it; the machine and LogTerm only read it.
 #pragma once
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -27,6 +28,9 @@ struct Applied {
 /// ClusterMetadata with its indexes and the rule of each command.
 class MetadataState {
  public:
+  /// `highest`: the highest version of records that this program reads (T7).
+  explicit MetadataState(std::uint8_t highest = record_version_highest) : highest_(highest) {}
+
   /// Applies the command at Raft index `index`, which becomes the version. Indexes ascend. A
   /// refused command moves the version too, so the version is always the newest applied index.
   Applied apply(RaftIndex index, const Command& command);
@@ -35,6 +39,10 @@ class MetadataState {
 
   const ClusterMetadata& state() const { return state_; }
   RaftIndex version() const { return state_.version; }
+  /// T7: the cluster's version.
+  std::uint8_t record_version() const {
+    return std::max(record_version_first, state_.record_version);
+  }
   /// nullptr: no such log. The pointer is valid until the next apply() or restore().
   const LogInfo* log(LogId id) const;
   /// The log of this name that is not being deleted; nullptr: none.
@@ -48,7 +56,7 @@ class MetadataState {
   /// Number of logs that the node is a member of.
   std::size_t logs_on(NodeId id) const;
 
-  /// The encoded state, for a Raft snapshot.
+  /// The encoded state, for a Raft snapshot; a record of the cluster's version.
   Bytes snapshot() const;
   /// Replaces the state. False, and unchanged, if this version does not understand the bytes.
   bool restore(const Bytes& snapshot);
@@ -67,12 +75,15 @@ class MetadataState {
   Applied on(RaftIndex, const AdmitDisk&);
   Applied on(RaftIndex, const SetMembers&);
   Applied on(RaftIndex, const MarkLost&);
+  Applied on(RaftIndex, const RaiseVersion&);
   RaftIndex& deletion_of(const std::string& name);
   Result<Term> mint(Term floor);
+  std::size_t bytes_of(const LogInfo& l) const;
   LogInfo* find(LogId id);
   void index_logs();
   void index_log(const LogInfo& l, std::size_t at);
 
+  std::uint8_t highest_;
   ClusterMetadata state_;
   // For lookups only, never iterated, because their order differs between processes. Rebuilt from
   // state_.

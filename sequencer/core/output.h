@@ -27,11 +27,14 @@ struct HardState {
   bool operator==(const HardState&) const = default;
 };
 
-/// Everything that a step wants durable, performed as a single write in this order: snapshot (which
-/// replaces the log up to its index), hard state, truncation, entries.
+/// Everything that a step wants durable, performed in this order: record version, snapshot (which
+/// replaces the log up to its index), then hard state, truncation and entries as a single write.
 struct SaveRaft {
-  /// Names this save in its SaveDone; ascends.
+  /// Names this save in its SaveDone; ascends. 0: the save has a record version alone.
   std::uint64_t ticket = 0;
+  /// T7: the identity names this version or a later one, durably, before anything else of this save
+  /// is written. 0: the identity stays as it is.
+  std::uint8_t record_version = 0;
   std::optional<HardState> hard_state;
   /// Drop entries whose index is at or above this first; 0: drop none.
   RaftIndex truncate_from{};
@@ -57,6 +60,8 @@ struct RaftDisk {
   RaftTerm snapshot_term{};
   Bytes snapshot;
   std::vector<RaftEntry> entries;  ///< consecutive, after the snapshot
+  /// T7: the version of records that the identity names.
+  std::uint8_t record_version = record_version_first;
   /// Records that were durable are damaged or gone (C3). Votes and entries that this sequencer had
   /// answered for may be missing.
   bool lost_records = false;
@@ -192,6 +197,9 @@ struct Options {
   std::size_t copies_per_node_max = 8;
   /// Raft entries between two snapshots of the metadata.
   std::uint64_t snapshot_every = 1024;
+  /// T7: records of later versions are not read. Programs differ in it, so it is no option of a
+  /// user.
+  std::uint8_t record_version_highest = loglog::record_version_highest;
 };
 
 }  // namespace loglog::sequencer

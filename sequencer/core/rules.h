@@ -82,6 +82,28 @@ inline bool was_replaced_before(DiskId named, DiskId registered) {
   return named != registered && !removed(Rule::T6_disk);
 }
 
+/// T7_read: the cluster's version rises only if every voter and every registered node reads it.
+/// `a_process_does_not`: a process is not connected, or has not said that it reads the version.
+inline bool may_raise(bool a_process_does_not) {
+  return !a_process_does_not || removed(Rule::T7_read);
+}
+
+/// T7_named: a directory names a version before it holds a record of that version. So a save names
+/// the version of its records.
+inline bool names_version_first() { return !removed(Rule::T7_named); }
+
+/// T7_start: a program does not start on a directory that names a version above its own. `highest`:
+/// the highest version of records that the program reads.
+inline bool may_start(std::uint8_t named, std::uint8_t highest) {
+  return named <= highest || removed(Rule::T7_start);
+}
+
+/// T7_seal: a leader uses no node whose program does not read the cluster's version. `reads`: the
+/// highest version that the program reads.
+inline bool may_seal_program(std::uint8_t reads, std::uint8_t cluster_version) {
+  return reads >= cluster_version || removed(Rule::T7_seal);
+}
+
 // ---- S: seal and recovery
 
 /// S2_quorum: a seal quorum is N - W + 1 answers.

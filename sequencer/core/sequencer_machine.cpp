@@ -93,6 +93,7 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
       state_.raft.peer_disconnected(now, SequencerId{k.id});
   } else if (k.role == Role::storage) {
     if (!state_.nodes.disconnected(now, NodeId{k.id}, d)) return;
+    if (d.why == Errc::wrong_version) nodes_.refused_version(NodeId{k.id});
     logs_.table().each([&](LogTerm& l) { l.node_gone(now, NodeId{k.id}); });
   } else {
     logs_.client_gone(d.connection, k);
@@ -113,10 +114,11 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
         std::holds_alternative<Pong>(a.message) || std::holds_alternative<Appended>(a.message);
     if (!state_.peers.heard(now, SequencerId{k.id}, a.from, answers)) return;
     auto* r = std::get_if<Reaches>(&a.message);
-    if (r != nullptr)
+    if (r != nullptr) {
+      state_.version.said(SequencerId{k.id}, a.from, r->record_version);
       state_.reach.heard(now, SequencerId{k.id}, std::move(*r),
                          state_.metadata.state().storage.size());
-    else if (is_raft(a.message)) {
+    } else if (is_raft(a.message)) {
       state_.clock.take_from(now, SequencerId{k.id}, a.message);
       state_.raft.receive(now, SequencerId{k.id}, a.message);
     }
@@ -130,7 +132,7 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
 
 void SequencerMachine::save_done(Time now, SaveDone d) {
   state_.now = now;
-  state_.raft.save_done(now, d.ticket);
+  if (!state_.version.saved(d.ticket)) state_.raft.save_done(now, d.ticket);
 }
 
 void SequencerMachine::space_is_low(Time now, bool low) {

@@ -20,10 +20,11 @@ raft::Config raft_config(const Options& o) {
   c.heartbeat_interval = o.elections.heartbeat_interval;
   c.closed_leader_hint_max = o.elections.closed_leader_hint_max;
   c.trust_empty = o.trust_empty;
-  c.can_read = [](const Bytes& snapshot, RaftIndex end) {
-    MetadataState read;
+  c.can_read = [highest = o.record_version_highest](const Bytes& snapshot, RaftIndex end) {
+    MetadataState read(highest);
     return read.restore(snapshot) && read.version() == end;
   };
+  c.record_version_highest = o.record_version_highest;
   return c;
 }
 
@@ -34,6 +35,8 @@ SequencerState::SequencerState(Options o, const RaftDisk& disk, std::uint64_t se
     : options(std::move(o)),
       random(seed),
       clock(options.id, options.sequencers.size()),
+      metadata(options.record_version_highest),
+      version(disk.record_version),
       raft(raft_config(options), disk, random.next(), [this] { return first_entry(); }),
       reach(options),
       hand_over(options),
@@ -43,7 +46,8 @@ SequencerState::SequencerState(Options o, const RaftDisk& disk, std::uint64_t se
 
 Bytes SequencerState::first_entry() {
   reign.instance = InstanceId{random.next_id()};
-  return encode(Command(BeginTerm{Term{}, reign.instance, raft.term(), LogId{}}));
+  return encode(Command(BeginTerm{Term{}, reign.instance, raft.term(), LogId{}}),
+                written_version());
 }
 
 void SequencerState::event(Event::Level level, std::string text) {
@@ -90,7 +94,7 @@ bool SequencerState::propose(Command c, std::optional<Client> client) {
                                           changes_waiting_max, changes_waiting_max_in_all)});
     return false;
   }
-  if (resigned() || !raft.propose(now, encode(c), index)) {
+  if (resigned() || !raft.propose(now, encode(c, written_version()), index)) {
     if (client) to_client(*client, not_leader());
     return false;
   }

@@ -11,6 +11,7 @@
 #include "proto-spec/vocabulary/ids.h"
 #include "proto-spec/vocabulary/random.h"
 #include "proto-spec/vocabulary/time.h"
+#include "sequencer/core/cluster/cluster_version.h"
 #include "sequencer/core/cluster/hand_over.h"
 #include "sequencer/core/cluster/peers.h"
 #include "sequencer/core/cluster/proposals.h"
@@ -62,6 +63,7 @@ struct SequencerState {
   Output out;
   Figures figures;
   MetadataState metadata;
+  ClusterVersion version;
   Reign reign;  // declared before raft, whose first entry names its instance
   raft::Raft raft;
   ReachReports reach;
@@ -87,6 +89,12 @@ struct SequencerState {
   /// T1: the first entry of a new leader's Raft term. It is BeginTerm, because Raft needs an entry
   /// there anyway. Begins a reign with an instance of its own.
   Bytes first_entry();
+  /// T7: the version of the records that this sequencer makes. Its directory names the version
+  /// durably, and its metadata have reached it. A field that came with a later version must not be
+  /// set: it would be lost.
+  std::uint8_t written_version() const {
+    return std::min(version.named(), metadata.record_version());
+  }
   /// Proposes a command. False: it was refused, and `client`, if any, was told so.
   bool propose(Command c, std::optional<Client> client = {});
   /// True if this sequencer leads and its term is committed.

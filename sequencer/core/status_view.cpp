@@ -36,6 +36,7 @@ loglog::Metadata StatusView::nodes_and_leader() const {
   const ClusterMetadata& all = state_.metadata.state();
   ClusterMetadata out{all.version, all.cluster, all.cluster_name, all.last_term, all.sequencers,
                       all.storage, {}};
+  out.record_version = all.record_version;
   if (out.cluster_name.empty()) out.cluster_name = state_.options.cluster_name;
   if (out.sequencers.empty()) out.sequencers = state_.options.sequencers;
   return {std::move(out), state_.known_leader()};
@@ -46,6 +47,7 @@ Status StatusView::status(bool logs) const {
   s.cluster_name = state_.options.cluster_name;
   s.id = state_.options.id;
   s.protocol = protocol_highest;
+  s.record_version = state_.metadata.record_version();
   s.role = state_.raft.role();
   s.raft_term = state_.raft.term();
   s.leader = state_.raft.leader();

@@ -17,6 +17,7 @@
 
 #include "proto-spec/files/posix_files.h"
 #include "sequencer/core/raft/raft_log.h"
+#include "sequencer/core/rules.h"
 
 namespace loglog::sequencer {
 namespace fs = std::filesystem;
@@ -81,9 +82,10 @@ Result<std::unique_ptr<RaftStorage>> RaftStorage::open(const std::string& path, 
   if (s->lock_ < 0)
     return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
   if (::flock(s->lock_, LOCK_EX | LOCK_NB) != 0) return fail(Errc::directory_in_use, path);
-  ::unlink((path + "/identity.new").c_str());  // of a start that was killed
+  ::unlink((path + "/identity.new").c_str());  // of a first start that was killed
   if (auto ok = s->check_identity(id, cluster_name); !ok) return std::unexpected(ok.error());
   if (auto ok = s->load(); !ok) return std::unexpected(ok.error());
+  s->identity_file_.reserve(identity_file_size);
   return s;
 }
 
@@ -116,6 +118,7 @@ Result<void> RaftStorage::check_identity(SequencerId id, const std::string& clus
     fresh.id = id.value;
     fresh.role = static_cast<std::uint8_t>(Role::sequencer);
     fresh.cluster_name = cluster_name;
+    identity_ = fresh;
     return files::replace_file(path_, "identity", encode_identity(fresh));
   }
   const auto found = decode_identity(**saved);
@@ -128,6 +131,25 @@ Result<void> RaftStorage::check_identity(SequencerId id, const std::string& clus
   if (found->cluster_name != cluster_name)
     return fail(Errc::wrong_cluster, fmt::format("{} belongs to cluster \"{}\", not to \"{}\"",
                                                  path_, found->cluster_name, cluster_name));
+  if (!rules::may_start(found->record_version, record_version_highest)) {
+    Error why = unreadable_records(*found, record_version_highest);
+    return fail(why.code, fmt::format("{}: {}", path_, why.detail));
+  }
+  identity_ = *found;
+  disk_.record_version = found->record_version;
+  return {};
+}
+
+/// T7: the identity names the version, durably, before the caller writes any record of it. Its
+/// space was taken at the start, so a full disk does not hold up the saves behind it.
+Result<void> RaftStorage::name_version(std::uint8_t version) {
+  if (version <= identity_.record_version) return {};
+  Identity next = identity_;
+  next.record_version = version;
+  if (auto ok = identity_file_.replace(encode_identity(next), identity_file_size); !ok) return ok;
+  identity_file_.reserve(identity_file_size);
+  identity_ = std::move(next);
+  disk_.record_version = version;
   return {};
 }
 
@@ -228,7 +250,7 @@ Result<void> RaftStorage::open_log() {
 void RaftStorage::reserve_ahead() {
   if (size_ - end_ < raft_reserve_bytes - raft_reserve_bytes / 4) {
     const std::uint64_t wanted = end_ + raft_reserve_bytes;
-    refused_ = !reserve_space(log_, size_, wanted);
+    refused_ = !files::reserve_space(log_, size_, wanted);
     if (!refused_) size_ = wanted;
   } else {
     refused_ = false;
@@ -243,7 +265,7 @@ void RaftStorage::reserve_ahead() {
 Result<void> RaftStorage::append(const std::string& records) {
   const std::uint64_t end = end_ + records.size();
   if (end > size_) {
-    if (!reserve_space(log_, size_, end))
+    if (!files::reserve_space(log_, size_, end))
       return os_error("cannot reserve space in", log_file_.path());
     size_ = end;
   }
@@ -295,6 +317,7 @@ Result<void> RaftStorage::rewrite(const RaftDisk& disk) {
 }
 
 Result<void> RaftStorage::save(const SaveRaft& s) {
+  if (auto ok = name_version(s.record_version); !ok) return ok;
   if (s.has_snapshot || disk_.lost_records) return save_whole(s);
   const std::string records = records_of(s);
   if (records.empty()) return {};

@@ -1,15 +1,15 @@
 // A sequencer's state directory on a POSIX file system (spec/02 R1-R3): lock, identity, raft.log,
-// snapshot, and a spare file of each of the last two. It stores and loads; the meaning of a save is
-// in core/raft/raft_log.h. Used by the driver's saver thread.
+// snapshot, and a spare file of each of the last three. It stores and loads; the meaning of a save
+// is in core/raft/raft_log.h. Used by the driver's saver thread.
 #pragma once
 #include <memory>
 #include <string>
 
 #include "proto-spec/disk/raft_log.h"
 #include "proto-spec/disk/segment.h"
+#include "proto-spec/files/posix_replaced_file.h"
 #include "proto-spec/vocabulary/limits.h"
 #include "sequencer/core/output.h"
-#include "sequencer/io/posix_replaced_file.h"
 
 namespace loglog::sequencer {
 
@@ -17,8 +17,8 @@ namespace loglog::sequencer {
 class RaftStorage {
  public:
   /// Takes the lock, and makes a fresh directory or loads an existing directory. Errors:
-  /// directory_in_use, directory_unreadable, newer_format, wrong_identity (another sequencer's),
-  /// wrong_cluster, raft_damaged (T4).
+  /// directory_in_use, directory_unreadable, newer_format (T7 too), wrong_identity (another
+  /// sequencer's), wrong_cluster, raft_damaged (T4).
   static Result<std::unique_ptr<RaftStorage>> open(const std::string& path, SequencerId id,
                                                    const std::string& cluster_name);
   ~RaftStorage();
@@ -43,8 +43,12 @@ class RaftStorage {
 
  private:
   explicit RaftStorage(const std::string& path)
-      : path_(path), log_file_(path, "raft.log"), snapshot_file_(path, "snapshot") {}
+      : path_(path),
+        identity_file_(path, "identity"),
+        log_file_(path, "raft.log"),
+        snapshot_file_(path, "snapshot") {}
   Result<void> check_identity(SequencerId id, const std::string& cluster_name);
+  Result<void> name_version(std::uint8_t version);
   Result<void> load();
   Result<void> load_snapshot();
   Result<void> settle(const RaftLogEnd& end);
@@ -54,8 +58,9 @@ class RaftStorage {
   Result<void> save_whole(const SaveRaft& s);
 
   std::string path_;
-  ReplacedFile log_file_;
-  ReplacedFile snapshot_file_;
+  files::ReplacedFile identity_file_;
+  files::ReplacedFile log_file_;
+  files::ReplacedFile snapshot_file_;
   int lock_ = -1;
   int log_ = -1;
   std::uint64_t end_ = 0;   // end of the records in raft.log; end_ <= size_
@@ -64,6 +69,7 @@ class RaftStorage {
   bool refused_ = false;  // the disk refused space when it was asked last
   RaftDisk disk_;         // the durable state; needed when the log is written anew
   std::string loss_;
+  Identity identity_;  // as it stands in the file
 };
 
 }  // namespace loglog::sequencer

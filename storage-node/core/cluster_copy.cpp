@@ -12,14 +12,15 @@ namespace {
 /// Pause between alarms about messages that no correct leader sends.
 constexpr Duration number_alarm_pause = 1s;
 /// A leader that is refused dials again and again; the alarm comes less often.
-constexpr Duration gone_back_alarm_pause = 10s;
+constexpr Duration refusal_alarm_pause = 10s;
 }  // namespace
 
 /// The file is only a copy; the leader sends the metadata again to a node that has an older copy.
 Result<void> ClusterCopy::start(StartupDisk& disk) {
   const auto saved = not_absent(disk.file("metadata"));
   if (!saved) return std::unexpected(saved.error());
-  if (!saved->empty() && !decode_record(*saved, node_.metadata)) {
+  if (!saved->empty() &&
+      !decode_record(*saved, node_.options.record_version_highest, node_.metadata)) {
     node_.metadata = {};
     node_.event(Event::Level::warning,
                 "the copy of the cluster's metadata is unreadable; waiting for the leader's");
@@ -29,11 +30,13 @@ Result<void> ClusterCopy::start(StartupDisk& disk) {
 
 /// A failure is harmless: the file is only a copy of the leader's metadata.
 void ClusterCopy::save() {
-  node_.disk(SaveFile{"metadata", encode_record(node_.metadata)}, [this](DiskDone&& d) {
-    if (d.error != Errc::ok)
-      node_.event(Event::Level::warning,
-                  fmt::format("the copy of the cluster's metadata is not saved: {}", d.detail));
-  });
+  node_.disk(SaveFile{"metadata", encode_record(node_.metadata, node_.identity.record_version)},
+             [this](DiskDone&& d) {
+               if (d.error != Errc::ok)
+                 node_.event(
+                     Event::Level::warning,
+                     fmt::format("the copy of the cluster's metadata is not saved: {}", d.detail));
+             });
 }
 
 /// A promise is never taken back and a metadata version never falls, so a wild number would lock
@@ -98,10 +101,9 @@ bool ClusterCopy::number_alarm_due() {
   return true;
 }
 
-bool ClusterCopy::gone_back_alarm_due() {
-  if (gone_back_said_at_ != never && node_.now < gone_back_said_at_ + gone_back_alarm_pause)
-    return false;
-  gone_back_said_at_ = node_.now;
+bool ClusterCopy::refusal_alarm_due() {
+  if (refusal_said_at_ != never && node_.now < refusal_said_at_ + refusal_alarm_pause) return false;
+  refusal_said_at_ = node_.now;
   return true;
 }
 

@@ -20,7 +20,7 @@ class ClusterCopy {
 
   /// Reads the metadata that the last process saved. Fails with the disk's error (K7).
   Result<void> start(StartupDisk& disk);
-  /// Writes the metadata to its file.
+  /// Writes the metadata to its file, as a record of the version that the identity names.
   void save();
 
   /// T1: says why a leader cannot be so far above everything that this node has heard of; empty: it
@@ -34,9 +34,9 @@ class ClusterCopy {
   bool takes_seal(RaftIndex version);
 
   /// True if an alarm is due, which then counts as raised: about a message that no correct leader
-  /// sends, and about sequencers that have gone back.
+  /// sends, and about sequencers whose metadata cannot be taken.
   bool number_alarm_due();
-  bool gone_back_alarm_due();
+  bool refusal_alarm_due();
 
  private:
   Node& node_;
@@ -44,8 +44,8 @@ class ClusterCopy {
   RaftIndex seal_version_{};
   /// Alarms about numbers are not raised before this time.
   Time number_alarm_after_{};
-  /// When the alarm about a leader with older metadata was last raised.
-  Time gone_back_said_at_ = never;
+  /// When the alarm about a refused leader was last raised.
+  Time refusal_said_at_ = never;
 };
 
 }  // namespace loglog::storage

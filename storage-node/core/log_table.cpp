@@ -60,7 +60,8 @@ Result<void> LogTable::find_log(StartupDisk& disk, LogId id, const LogInfo* in_m
   const auto segments = not_absent(disk.segments_of(id));
   if (!segments) return std::unexpected(segments.error());
   LogInfo info;
-  const bool described = !files->info.empty() && decode_record(files->info, info);
+  const bool described = !files->info.empty() &&
+                         decode_record(files->info, node_.options.record_version_highest, info);
   // Join makes the folder before it answers, so nobody relies on this log.
   if (!described && segments->empty()) return {};
   auto log = std::make_unique<LogReplica>(node_, node_promise_, id);

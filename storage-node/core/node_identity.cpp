@@ -39,8 +39,10 @@ Result<bool> NodeIdentity::start(StartupDisk& disk) {
             "the data directory belongs to node {} of cluster \"{}\", started as node {} of \"{}\"",
             identity->id, identity->cluster_name, node_.options.id.value,
             node_.options.cluster_name));
+  if (!rules::may_start(identity->record_version, node_.options.record_version_highest))
+    return std::unexpected(unreadable_records(*identity, node_.options.record_version_highest));
   node_.identity = *identity;
-  durable_ = true;
+  this->saved(identity->record_version);
   if (rules::is_promise_lost(!found)) {
     node_.data_loss = true;
     node_.event(
@@ -48,6 +50,20 @@ Result<bool> NodeIdentity::start(StartupDisk& disk) {
         "DATA LOSS: the promise cannot be read; this node seals and acknowledges nothing (T4)");
   }
   return false;
+}
+
+void NodeIdentity::saved(std::uint8_t record_version) {
+  durable_ = true;
+  version_saved_ = std::max(version_saved_, record_version);
+}
+
+/// An unreadable identity is not written anew, because the disk's id is lost (T4).
+bool NodeIdentity::name_version(std::uint8_t version) {
+  if (!durable_ || version <= node_.identity.record_version) return false;
+  node_.identity.record_version = version;
+  node_.event(Event::Level::info,
+              fmt::format("the cluster's records are of version {} from now on", version));
+  return true;
 }
 
 /// The identity of a node that belongs to no cluster yet.

@@ -27,7 +27,14 @@ class NodeIdentity {
   Result<bool> start(StartupDisk& disk);
   /// True once the identity is durable. Before that the node must not be shown to others.
   bool durable() const { return durable_; }
-  void saved() { durable_ = true; }
+  /// The identity is durable, with the record version that it named when its write was asked for.
+  void saved(std::uint8_t record_version);
+  /// T7: the cluster's records are of this version. Returns true if the identity has changed, and
+  /// the caller then writes it.
+  bool name_version(std::uint8_t version);
+  /// T7: true once the record version that the identity names is durable. Before that no command is
+  /// obeyed.
+  bool version_is_durable() const { return version_saved_ >= node_.identity.record_version; }
 
   /// The hello that the driver sends on each new connection.
   Hello hello() const;
@@ -52,6 +59,8 @@ class NodeIdentity {
   Node& node_;
   BootId boot_;
   bool durable_ = false;
+  /// T7: the record version that the durable identity names.
+  std::uint8_t version_saved_ = record_version_first;
   /// T4: this process has raised the promise's count.
   bool start_counted_ = false;
 };

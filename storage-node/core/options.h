@@ -9,6 +9,7 @@
 #include "proto-spec/vocabulary/ids.h"
 #include "proto-spec/vocabulary/limits.h"
 #include "proto-spec/vocabulary/time.h"
+#include "proto-spec/wire/messages.h"
 
 namespace loglog::storage {
 
@@ -107,6 +108,9 @@ struct Options {
   Duration stop_max = 2s;
   /// Limit on ordered items that wait in one log. The leader's window stays well below it.
   std::size_t orders_waiting_max = 1u << 17;
+  /// T7: records of later versions are not read. Programs differ in it, so it is no option of a
+  /// user.
+  std::uint8_t record_version_highest = loglog::record_version_highest;
 };
 
 }  // namespace loglog::storage

@@ -83,6 +83,16 @@ inline bool only_join_creates_logs() { return !removed(Rule::T5_join); }
 /// T5_tombstone: a dropped log leaves a tombstone, which a restart finds again.
 inline bool keeps_tombstones() { return !removed(Rule::T5_tombstone); }
 
+/// T7_start: a program does not start on a directory that names a version above its own, and takes
+/// no metadata of that version. `highest`: the highest version of records that the program reads.
+inline bool may_start(std::uint8_t named, std::uint8_t highest) {
+  return named <= highest || removed(Rule::T7_start);
+}
+
+/// T7_named: a directory names a version before it holds a record of that version. So the identity
+/// is written before the copy of the metadata, and commands wait for it.
+inline bool names_version_first() { return !removed(Rule::T7_named); }
+
 // ---- S: seal and recovery
 
 /// S1_barrier: a node reports its state only when nothing is in flight.

@@ -48,10 +48,11 @@ Result<void> StorageMachine::start(Time now, StartupDisk& disk) {
 }
 
 void StorageMachine::save_identity() {
-  node_.disk(SaveFile{"identity", encode_identity(node_.identity)}, [this](DiskDone&&) {
-    identity_.saved();
-    resume_waiting();
-  });
+  node_.disk(SaveFile{"identity", encode_identity(node_.identity)},
+             [this, version = node_.identity.record_version](DiskDone&&) {
+               identity_.saved(version);
+               resume_waiting();
+             });
 }
 
 const LogCore* StorageMachine::log(LogId id) const {
@@ -304,7 +305,8 @@ void StorageMachine::dispatch(ConnectionId from, RequestId request, Message&& m)
 }
 
 /// T3: a command below the promise is refused, above it the node was not sealed. A command of the
-/// promised term waits until the promise is durable. A node with data loss refuses everything (T4).
+/// promised term waits until the promise is durable, and until the identity names the version of
+/// the cluster's records (T7). A node with data loss refuses everything (T4).
 StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId request, LogId log,
                                                 Term term) {
   const LogReplica* l = logs_.find(log);
@@ -325,7 +327,8 @@ StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId req
   // A sequencer that commands in the promised term leads. This corrects the leader after a Seal
   // that came late, over an older connection.
   if (sessions_.at(from).peer.role == Role::sequencer) sessions_.set_leader(from);
-  return promise.durable() ? Admission::yes : Admission::wait;
+  const bool named = identity_.version_is_durable() || !rules::names_version_first();
+  return promise.durable() && named ? Admission::yes : Admission::wait;
 }
 
 /// T5: a command for a log that is not here is answered NotMember.
@@ -414,7 +417,7 @@ void StorageMachine::tell_older_copy(ConnectionId from, RequestId request, const
     return node_.fail_request(from, request, Errc::stale_metadata);
   node_.send(from, request,
              Sealed{m.log, m.term, node_.staging.bytes(), identity_.promise.found(),
-                    identity_.promise.surely_written()});
+                    identity_.promise.surely_written(), node_.options.record_version_highest});
 }
 
 /// Refuses a number that no correct leader sends.
@@ -431,7 +434,7 @@ void StorageMachine::sealed(ConnectionId from, RequestId request, const Seal& m)
   sessions_.sealed_by(node_.now, from);
   node_.send(from, request,
              Sealed{m.log, m.term, node_.staging.bytes(), identity_.promise.found(),
-                    identity_.promise.surely_written()});
+                    identity_.promise.surely_written(), node_.options.record_version_highest});
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, GetState& m) {
@@ -480,17 +483,18 @@ void StorageMachine::on(ConnectionId from, RequestId request, Join& m) {
   }
   if (logs_.tombstones().forbids(id)) return node_.fail_request(from, request, Errc::log_deleted);
   LogReplica* l = &logs_.add(m.info);
-  node_.disk(MakeLog{id, encode_record(m.info)}, [this, l, from, request, id](DiskDone&& d) {
-    // The leader repeats the Join or deletes the log again (T5).
-    if (d.error != Errc::ok) {
-      logs_.remove(id);
-      node_.fail_request(from, request, d.error, d.detail);
-    } else {
-      l->state.made = true;
-      node_.send(from, request, Joined{id});
-    }
-    resume_waiting();
-  });
+  node_.disk(MakeLog{id, encode_record(m.info, node_.identity.record_version)},
+             [this, l, from, request, id](DiskDone&& d) {
+               // The leader repeats the Join or deletes the log again (T5).
+               if (d.error != Errc::ok) {
+                 logs_.remove(id);
+                 node_.fail_request(from, request, d.error, d.detail);
+               } else {
+                 l->state.made = true;
+                 node_.send(from, request, Joined{id});
+               }
+               resume_waiting();
+             });
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, Drop& m) {
@@ -507,7 +511,15 @@ void StorageMachine::on(ConnectionId from, RequestId request, Drop& m) {
 /// T2, T4: takes newer metadata of the own cluster, unless it contradicts the node's history.
 void StorageMachine::on(ConnectionId from, RequestId request, Metadata& m) {
   adopt_cluster(m.metadata.cluster, m.metadata.cluster_name);
-  if (m.metadata.cluster != node_.identity.cluster) return refuse_cluster(from, m.metadata.cluster);
+  // Sequencers that lost their directories say hello without a cluster and begin a new cluster,
+  // whose log ids would be those of the logs here. A leader sends Metadata first, so this node
+  // obeys nothing else of theirs (T4).
+  if (m.metadata.cluster != node_.identity.cluster)
+    return refuse_leader(
+        from, Errc::wrong_cluster,
+        fmt::format("this node's data is of cluster {:016x}, the sequencers are of "
+                    "{:016x}; put their directories back",
+                    node_.identity.cluster.value, m.metadata.cluster.value));
   if (const std::string why = cluster_.implausible(
           m.metadata.last_term, identity_.promise.held().term, m.metadata.version);
       !why.empty())
@@ -515,33 +527,41 @@ void StorageMachine::on(ConnectionId from, RequestId request, Metadata& m) {
   if (const auto why = cluster_.goes_back(m.metadata, logs_, identity_);
       rules::refuses_leader(why.has_value()))
     return refuse_older(from, *why);
-  if (m.metadata.version <= node_.metadata.version) return;
-  node_.metadata = std::move(m.metadata);
-  for (const LogInfo& info : node_.metadata.logs)
-    if (LogReplica* l = logs_.find(info.id); l != nullptr && !l->state.dropped)
-      l->described(info, node_.metadata.version);
-  identity_.heed_loss();
-  cluster_.save();
+  const std::uint8_t records = m.metadata.record_version;
+  const std::uint8_t highest = node_.options.record_version_highest;
+  if (!rules::may_start(records, highest))
+    return refuse_leader(
+        from, Errc::wrong_version,
+        fmt::format("the cluster's records are of version {}, this program reads up "
+                    "to version {}; start a program that reads them",
+                    records, highest));
+  // T7: the identity names the version before the copy of the metadata is written in it.
+  const bool raised = identity_.name_version(records);
+  if (raised && rules::names_version_first()) save_identity();
+  if (m.metadata.version > node_.metadata.version) {
+    node_.metadata = std::move(m.metadata);
+    for (const LogInfo& info : node_.metadata.logs)
+      if (LogReplica* l = logs_.find(info.id); l != nullptr && !l->state.dropped)
+        l->described(info, node_.metadata.version);
+    identity_.heed_loss();
+    cluster_.save();
+  }
+  if (raised && !rules::names_version_first()) save_identity();
 }
 
-/// Alarms, and closes the connection of a sequencer whose metadata has gone back.
+/// A sequencer's metadata has gone back.
 void StorageMachine::refuse_older(ConnectionId from, const std::string& why) {
-  const std::string text = fmt::format(
-      "the sequencers have gone back: {}; stop them and put back their newest directories", why);
-  if (cluster_.gone_back_alarm_due()) node_.event(Event::Level::alarm, text);
-  close(from, Error{Errc::stale_metadata, text});
+  refuse_leader(
+      from, Errc::stale_metadata,
+      fmt::format("the sequencers have gone back: {}; stop them and put back their newest "
+                  "directories",
+                  why));
 }
 
-/// T4: sequencers that lost their directories say hello without a cluster and begin a new cluster,
-/// whose log ids would be those of the logs here. A leader sends Metadata first, so this node obeys
-/// nothing else of theirs.
-void StorageMachine::refuse_cluster(ConnectionId from, ClusterId theirs) {
-  const std::string why = fmt::format(
-      "this node's data is of cluster {:016x}, the sequencers are of {:016x}; put their "
-      "directories back",
-      node_.identity.cluster.value, theirs.value);
-  node_.event(Event::Level::alarm, why);
-  close(from, Error{Errc::wrong_cluster, why});
+/// Alarms, and closes the connection of a sequencer whose metadata this node cannot take.
+void StorageMachine::refuse_leader(ConnectionId from, Errc code, const std::string& why) {
+  if (cluster_.refusal_alarm_due()) node_.event(Event::Level::alarm, why);
+  close(from, Error{code, why});
 }
 
 // ---- peers

@@ -115,7 +115,7 @@ class StorageMachine {
   void keep_newest(ConnectionId newest);
   void close(ConnectionId c, Error why);
   void forget(ConnectionId c);
-  void refuse_cluster(ConnectionId from, ClusterId theirs);
+  void refuse_leader(ConnectionId from, Errc code, const std::string& why);
   void tell_older_copy(ConnectionId from, RequestId request, const Seal& m);
   void refuse_older(ConnectionId from, const std::string& why);
   void save_identity();

@@ -349,7 +349,12 @@ struct SegmentDirectory::Doer {
     return {};
   }
 
-  Outcome operator()(const SaveFile& o) { return replace_file(dir.path_, o.name, o.data); }
+  Outcome operator()(const SaveFile& o) {
+    if (o.name != "identity") return replace_file(dir.path_, o.name, o.data);
+    const auto saved = dir.identity_.replace(o.data, identity_file_size);
+    dir.identity_.reserve(identity_file_size);
+    return outcome_of(saved);
+  }
 };
 
 /// The checks come before the lock and before any file is written, so that files of a directory
@@ -377,6 +382,7 @@ Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::stri
   // The lock ends with the process, so a crash leaves no lock behind.
   if (::flock(d->lock_, LOCK_EX | LOCK_NB) != 0) return fail(Errc::directory_in_use, path);
   if (auto ok = d->reserve_tombstones(); !ok) return std::unexpected(ok.error());
+  d->identity_.reserve(identity_file_size);
   d->is_direct_ = direct_io && DirectGroups::possible(path);
   d->spare_ = std::make_unique<SpareFiles>(path + "/spare", spare_bytes);
   return d;
@@ -436,7 +442,10 @@ FileEngine::Outcome SegmentDirectory::perform(const DiskOperation& op) {
 }
 
 SegmentDirectory::SegmentDirectory(std::string path)
-    : path_(std::move(path)), descriptors_(descriptors_max()), direct_(descriptors_max()) {}
+    : path_(std::move(path)),
+      identity_(path_, "identity"),
+      descriptors_(descriptors_max()),
+      direct_(descriptors_max()) {}
 
 std::string SegmentDirectory::log_path(LogId log) const {
   return fmt::format("{}/logs/{}", path_, log.value);

@@ -2,7 +2,7 @@
 // output.h, blocking, and answers the questions of a start (StartupDisk). Engines call it, from
 // threads or beside a ring. Knows formats only as far as file names and slots.
 //
-//   <data>/lock  identity  promise  metadata  tombstones  spare/<number>
+//   <data>/lock  identity  identity.spare  promise  metadata  tombstones  spare/<number>
 //   <data>/logs/<log id>/info  promise  preparing  next  <first offset>.seg
 #pragma once
 #include <map>
@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "proto-spec/files/posix_replaced_file.h"
 #include "storage-node/core/output.h"
 #include "storage-node/core/startup_disk.h"
 #include "storage-node/io/file_engine.h"
@@ -73,6 +74,9 @@ class SegmentDirectory final : public StartupDisk {
   struct Doer;
 
   std::string path_;
+  /// Keeps the space for its next content, because commands wait for it when the cluster is raised
+  /// (T7).
+  files::ReplacedFile identity_;
   /// Segment lists that make_durable() has read, for the start that follows.
   std::map<LogId, std::vector<Offset>> listed_;
   /// Holds the flock; closed in the destructor.

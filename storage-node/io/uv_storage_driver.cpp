@@ -177,9 +177,8 @@ void StorageDriver::begin_strand(LogId log) {
 /// True if the operation must be repeated later, with the operations behind it on its strand: the
 /// disk is well and nothing was changed (K5, K7). Lack of descriptors delays every operation. Lack
 /// of space delays the operations that have no other answer to a full disk. The tombstones have
-/// their space, unless the disk was full when the file was made. The name of a segment file needs a
-/// block if the directory has no room for it. The identity needs space when a new node learns of
-/// its cluster.
+/// their space, unless the disk was full when the file was made; so has the identity. The name of a
+/// segment file needs a block if the directory has no room for it.
 bool StorageDriver::must_wait(const DiskOperation& what, const FileEngine::Outcome& outcome) {
   const bool descriptors = outcome.error == Errc::too_many;
   if (!descriptors && may_fail(what)) return false;

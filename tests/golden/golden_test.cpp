@@ -17,6 +17,7 @@
 #include "proto-spec/disk/tombstones.h"
 #include "proto-spec/wire/codec.h"
 #include "proto-spec/wire/field_codec.h"
+#include "sequencer/core/commands.h"
 
 using namespace loglog;
 namespace fs = std::filesystem;
@@ -214,6 +215,9 @@ TEST_CASE("files have their golden bytes") {
   const Identity i{ClusterId{0xC1}, DiskId{0xD1}, 2, 3, "demo"};
   compare(golden / "disk" / "identity.hex", encode_identity(i));
   CHECK(decode_identity(encode_identity(i)).value() == i);
+  const Identity raised{ClusterId{0xC1}, DiskId{0xD1}, 2, 3, "demo", 2};
+  compare(golden / "disk" / "identity-raised.hex", encode_identity(raised));
+  CHECK(decode_identity(encode_identity(raised)).value() == raised);
   const Tombstones t{3, LogId{7}, {LogId{9}, LogId{12}}};
   compare(golden / "disk" / "tombstones.hex", encode_tombstones(t));
   CHECK(decode_tombstones(encode_tombstones(t)) == t);
@@ -251,7 +255,25 @@ TEST_CASE(
   CHECK(header.error().code == Errc::newer_format);
   CHECK(header.error().detail == "segment format 1, this version reads 2");
   CHECK(identity.error().code == Errc::newer_format);
-  CHECK(identity.error().detail == "identity format 1, this version reads 2");
+  CHECK(identity.error().detail == "identity format 1, this version reads 2 and 3");
+}
+
+TEST_CASE("records have their golden bytes in each version of records (T7)") {
+  ClusterMetadata m{RaftIndex{9},
+                    ClusterId{0xC1},
+                    "demo",
+                    Term{7},
+                    {{SequencerId{1}, "s:1"}},
+                    {{NodeId{2}, DiskId{0xD2}, "n:2"}},
+                    {}};
+  compare(golden / "disk" / "record-metadata.hex", encode_record(m, 1));
+  m.record_version = 2;
+  compare(golden / "disk" / "record-metadata.2.hex", encode_record(m, 2));
+  const sequencer::Command open = sequencer::MarkOpen{LogId{3}};
+  compare(golden / "disk" / "record-command.hex", sequencer::encode(open, 1));
+  compare(golden / "disk" / "record-command.2.hex", sequencer::encode(open, 2));
+  compare(golden / "disk" / "record-raise.hex",
+          sequencer::encode(sequencer::Command(sequencer::RaiseVersion{2}), 1));
 }
 
 TEST_CASE("the worked bytes of the prose are the golden bytes") {

@@ -138,6 +138,15 @@ inline constexpr Promise progress{
 inline constexpr Promise readable{
     "one replica is enough to read",
     "what is committed is read from a storage node that has it while no other server lives"};
+inline constexpr Promise raised{
+    "a raise waits for all programs",
+    "a cluster's version rises only while all servers run programs that read it, and never falls"};
+inline constexpr Promise named{
+    "a directory says what it holds",
+    "a directory names a version before it holds a record of that version"};
+inline constexpr Promise older_program{
+    "an older program is refused",
+    "a program does not run on a directory that names a version above its own"};
 inline constexpr Promise memory{
     "memory is bounded", "what nodes ask of each other, give and queue stays below its limits"};
 }  // namespace promise
@@ -154,7 +163,8 @@ inline constexpr std::array promises = {
     promise::held_up,     promise::ahead,          promise::condition, promise::in_the_way,
     promise::fence,       promise::starts,         promise::progress,  promise::time,
     promise::own_delete,  promise::setting,        promise::tokens,    promise::made_once,
-    promise::memory,      promise::readable,       promise::loss};
+    promise::memory,      promise::readable,       promise::loss,      promise::raised,
+    promise::named,       promise::older_program};
 
 /// The short name of an entry in reports: its payload up to the first '#'.
 std::string short_form(const std::string& payload);

@@ -16,6 +16,15 @@ const std::vector<MutationRow>& mutation_rows() {
        "the instance that this command names alone (T2_committed). Row T1 removes the number too"},
       {"T1", {T1_number, T1_instance}},
       {"T2_committed", {T2_committed}},
+      {"T7_read", {T7_read}, "raised"},
+      {"T7_named", {T7_named}, "raised"},
+      {"T7_start", {T7_start}, "raised"},
+      {"T7_seal",
+       {T7_seal},
+       "raised",
+       "a program that is too old comes only between the leader's question and the commit, or with "
+       "an empty directory, and a careful operator does neither: no plan does. A unit test of the "
+       "sequencer does (a node whose program does not read the version takes no part)"},
       {"T2_version",
        {T2_version},
        "leaders replaced",

@@ -72,6 +72,7 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "follow_anew_ms") p.workload.follow_anew = ms;
   else if (key == "churn_ms") p.workload.churn = ms;
   else if (key == "administer_ms") p.workload.administer = ms;
+  else if (key == "raise_ms") p.raise = ms;
   else if (key == "producers_max") p.producers_max = value;
   else if (key == "reference_window") p.reference_window = static_cast<std::uint32_t>(value);
   else if (key == "snapshot_every") p.snapshot_every = value;

@@ -42,6 +42,8 @@ struct Plan {
   std::uint32_t reference_window = 65'536;
   std::uint64_t snapshot_every = 1024;
   std::size_t unwritten_per_producer = 64;
+  /// Mean time between two steps of the operator who raises the cluster (T7); 0: there is none.
+  Duration raise{};
   std::map<std::string, Duration> faults;  ///< kind of fault -> mean interval
 
   /// True if the plan has a fault that changes bytes below the cores.

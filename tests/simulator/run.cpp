@@ -8,6 +8,7 @@
 #include "tests/simulator/memory_watch.h"
 #include "tests/simulator/plan.h"
 #include "tests/simulator/questions.h"
+#include "tests/simulator/raiser.h"
 #include "tests/simulator/status_watch.h"
 #include "tests/simulator/weather.h"
 
@@ -53,6 +54,7 @@ class Run {
   std::unique_ptr<LogChurn> churn_;
   std::unique_ptr<Questions> questions_;
   std::unique_ptr<Administrator> administrator_;
+  std::unique_ptr<Raiser> raiser_;
   std::vector<std::unique_ptr<ReplicaAudit>> audits_;
   struct Settled {
     LogId log;
@@ -88,6 +90,10 @@ void Run::set_out() {
     administrator_ =
         std::make_unique<Administrator>(world_, *world_.clients[at], plan_.workload.administer);
     administrator_->start();
+  }
+  if (plan_.raise > 0us) {
+    raiser_ = std::make_unique<Raiser>(world_, plan_.raise);
+    raiser_->begin();
   }
   if (plan_.workload.ask_every > 0us) {
     questions_ =
@@ -129,6 +135,12 @@ void Run::finish() {
     administrator_->come_to_rest();
     if (!wait(60s, 100ms, [&] { return administrator_->at_rest(); }))
       return violated(world_, promise::progress, "logs are not administered within 60 s");
+  }
+  if (raiser_) {
+    raiser_->come_to_rest();
+    if (!wait(60s, 100ms, [&] { return raiser_->at_rest(); }))
+      return violated(world_, promise::progress,
+                      "the cluster is not raised within 60 s: " + raiser_->standing());
   }
   pass(4s);
   if (plan_.damages_disks()) restart_nodes();
@@ -334,6 +346,7 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.stalled_readers = plan.faults.contains("stalled_reader");
   o.damages_raft_logs =
       plan.faults.contains("raft_log_damaged") || plan.faults.contains("raft_log_unreadable");
+  o.raises = plan.raise > 0us;
   o.eager = plan.eager;
   o.observed = plan.observed;
   o.retention = plan.workload.retention;

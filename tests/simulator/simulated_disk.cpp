@@ -11,6 +11,7 @@
 #include "proto-spec/disk/tombstones.h"
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/vocabulary/rules.h"
+#include "proto-spec/wire/field_codec.h"
 
 namespace loglog::simulator {
 
@@ -210,6 +211,21 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
   } else if (const auto* s = std::get_if<SaveFile>(&op)) {
     files_[s->name] = s->data;
   }
+}
+
+std::uint8_t SimulatedDisk::named_version() const {
+  const auto file = files_.find("identity");
+  const auto identity = file == files_.end() ? decode_identity({}) : decode_identity(file->second);
+  return identity ? identity->record_version : record_version_first;
+}
+
+std::uint8_t SimulatedDisk::highest_record() const {
+  const auto metadata = files_.find("metadata");
+  std::uint8_t highest =
+      metadata == files_.end() ? record_version_first : version_of_record(metadata->second.span());
+  for (const auto& [id, log] : logs_)
+    highest = std::max(highest, version_of_record(log.info.span()));
+  return highest;
 }
 
 // K6: a few files of trimmed segments wait to be reused with their old bytes.

@@ -138,6 +138,9 @@ class SimulatedDisk final : public storage::StartupDisk {
   void lose_from(LogId log, Offset first);
 
   const std::map<LogId, Log>& content() const { return logs_; }
+  /// T7: the version of records that the identity names, and the highest version of a record here.
+  std::uint8_t named_version() const;
+  std::uint8_t highest_record() const;
 
   /// Counts down over the reads of the next start; the read that reaches 0 fails. 0: no read fails.
   int start_error_at = 0;

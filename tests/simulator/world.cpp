@@ -8,6 +8,8 @@
 
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/vocabulary/rules.h"
+#include "proto-spec/wire/field_codec.h"
+#include "sequencer/core/rules.h"
 #include "tests/simulator/memory_watch.h"
 #include "tests/simulator/replacement.h"
 #include "tests/simulator/simulated_raft_disk.h"
@@ -75,6 +77,14 @@ void Process::slow_down(Duration how_long, Duration cost) {
   slow_cost_ = cost;
 }
 
+void Process::refuse_records() {
+  world_.faults.count("an older program is refused");
+  world_.trace(name_, "is an older program, and the directory's records are newer");
+  kill();
+  reads_next = true;
+  world_.scheduler.after(50ms, [this] { start(); });
+}
+
 // The process's clock runs at its own rate since its birth.
 Time Process::now() const {
   return clock_at_birth_ + (world_.scheduler.now() - born_) * (1'000'000 + drift_ppm_) / 1'000'000;
@@ -139,16 +149,28 @@ void StorageProcess::on_start() {
   if (world_.options.peer_bytes_per_second > 0) set_reachable_limits(o, world_.options.greedy);
   if (world_.options.stalled_readers) o.pages_in_flight_max = reachable_pages_in_flight;
   o.staging.bytes_per_producer_max = std::max<std::uint64_t>(o.staging.bytes_max / 2, run_size_max);
-  machine_ = std::make_unique<storage::StorageMachine>(o, world_.random.next());
   disk.hides_start_errors = world_.has(Bug::hides_start_errors);
+  o.record_version_highest = record_version();
+  machine_ = std::make_unique<storage::StorageMachine>(o, world_.random.next());
   const auto started = machine_->start(now(), disk);
   disk.start_error_at = 0;
   if (!started && started.error().code == Errc::directory_unreadable) return start_failed();
+  if (!started && started.error().code == Errc::newer_format && !reads_next)
+    return refuse_records();
   if (!started) {
     world_.stop_at_violation(name() + " does not start: " + started.error().message());
     return;
   }
+  if (named_version() > record_version())
+    return world_.stop_at_violation("an older program is refused: " + name() + " runs on");
   perform();
+}
+
+/// T7: power may go at any moment, so this holds after each write.
+void StorageProcess::check_records() {
+  if (world_.options.raises && disk.highest_record() > disk.named_version())
+    world_.stop_at_violation("a directory says what it holds: " + name() +
+                             " has a record of a version that its identity does not name");
 }
 
 /// K7: the process ends and is started again by the weather.
@@ -237,6 +259,7 @@ void StorageProcess::next_on_strand(LogId log) {
 void StorageProcess::finished(LogId log) {
   auto& q = strands_[log];
   storage::DiskDone done = disk.finish(q.front());
+  check_records();
   q.erase(q.begin());
   if (!q.empty()) next_on_strand(log);
   machine_->disk_done(now(), std::move(done));
@@ -340,6 +363,10 @@ void SequencerProcess::on_start() {
     disk_ = older_disk_;
   }
   if (world_.has(Bug::shortens_raft_logs)) disk_.lost_records = false;
+  if (!sequencer::rules::may_start(disk_.record_version, record_version())) return refuse_records();
+  if (disk_.record_version > record_version())
+    return world_.stop_at_violation("an older program is refused: " + name() + " runs on");
+  options_.record_version_highest = record_version();
   machine_ = std::make_unique<sequencer::SequencerMachine>(options_, disk_, world_.random.next());
   machine_->start(now(), wall_ms());
   perform();
@@ -353,7 +380,9 @@ bool SequencerProcess::damage_log() {
   if (disk_.lost_records || (older_disk_.hard_state == disk_.hard_state &&
                              older_disk_.entries.size() == disk_.entries.size()))
     return false;
+  const std::uint8_t named = disk_.record_version;  // in the identity, which is another file
   disk_ = older_disk_;
+  disk_.record_version = named;
   disk_.lost_records = true;
   return true;
 }
@@ -363,6 +392,10 @@ void SequencerProcess::on_kill() {
   if (world_.has(Bug::forgets_raft_saves)) disk_ = older_disk_;
   else if (!saves_.empty() && !removed(Rule::C3_saved) && world_.random.chance(1, 2))
     apply(disk_, saves_.front());
+  else if (!saves_.empty() && saves_.front().record_version > disk_.record_version &&
+           world_.random.chance(1, 2))
+    disk_.record_version = saves_.front().record_version;  // the identity was written, and no more
+  check_records();
   saves_.clear();
   machine_.reset();
 }
@@ -380,6 +413,18 @@ void SequencerProcess::saved(const sequencer::SaveRaft& save) {
     older_at_ = world_.scheduler.now();
   }
   apply(disk_, save);
+  check_records();
+}
+
+/// T7: power may go at any moment, so this holds after each save.
+void SequencerProcess::check_records() {
+  if (!world_.options.raises) return;
+  std::uint8_t highest = version_of_record(disk_.snapshot.span());
+  for (const RaftEntry& e : disk_.entries)
+    highest = std::max(highest, version_of_record(e.command.span()));
+  if (highest > disk_.record_version)
+    world_.stop_at_violation("a directory says what it holds: " + name() +
+                             " has a record of a version that its identity does not name");
 }
 
 void SequencerProcess::dial(const std::string& address) {
@@ -612,7 +657,11 @@ void World::start_all() {
 
 // The first violation counts; later violations may be its consequences.
 void World::learn(const ClusterMetadata& m) {
+  const bool before = is_raised();
   newest_metadata = m;
+  if (before && !is_raised())
+    stop_at_violation("a raise waits for all programs: the cluster's version has fallen");
+  if (!before && is_raised() && on_raised) on_raised();
   const auto lost = std::ranges::find(m.storage, true, &StorageInfo::lost);
   if (lost != m.storage.end() && !tails_were_lost)
     stop_at_violation("a loss has a cause: node" + std::to_string(lost->id.value) +

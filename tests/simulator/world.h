@@ -61,6 +61,7 @@ struct WorldOptions {
   std::uint8_t retention_quorum = 2;
   bool stalled_readers = false;
   bool damages_raft_logs = false;
+  bool raises = false;            ///< the plan raises the cluster, so its directories are watched
   bool clocks_agree = true;       ///< no fault of the plan sets a clock wrong
   bool most_clocks_agree = true;  ///< no fault sets the clocks of a majority of sequencers wrong
   Bugs bugs;
@@ -128,12 +129,24 @@ class Process {
   bool takes_nothing = false;
   /// Rolling upgrade: the process says that it speaks the next protocol version as well.
   bool upgraded = false;
+  /// The process runs the program that reads the next version of records (T7) and says so.
+  bool reads_next = false;
+  /// T7: the version of records that the process's directory names.
+  virtual std::uint8_t named_version() const { return record_version_first; }
 
  protected:
   Hello spoken(Hello h) const {
     if (upgraded) ++h.highest_version;
+    if (reads_next) h.highest_version = RaiseClusterVersion::since_version;
     return h;
   }
+  /// The highest version of records that the process's program reads.
+  std::uint8_t record_version() const {
+    return static_cast<std::uint8_t>(record_version_first + (reads_next ? 1 : 0));
+  }
+  /// An older program found a directory of a later version and ended with exit code 5. The operator
+  /// starts the newer program.
+  void refuse_records();
   virtual void on_start() = 0;
   virtual void on_kill() = 0;
   virtual void on_stop() { stopped(); }
@@ -320,6 +333,7 @@ class StorageProcess final : public Process {
   NodeId id() const { return id_; }
   Duration log_disk_slower_by{};  ///< added to the time of each operation on a log's files
   storage::StorageMachine* machine() { return machine_.get(); }
+  std::uint8_t named_version() const override { return disk.named_version(); }
 
   Hello hello() const override { return spoken(machine_->hello()); }
   void on_connected(ConnectionId id, const Hello& peer, std::uint64_t dial_key) override;
@@ -332,6 +346,7 @@ class StorageProcess final : public Process {
   void on_kill() override;
   void on_stop() override;
   void start_failed();
+  void check_records();
   void perform();
   Duration disk_delay();
   void next_on_strand(LogId log);
@@ -370,6 +385,7 @@ class SequencerProcess final : public Process {
   void swap_backup() { std::swap(disk_, backup_); }
   /// The state that a start would find now.
   const sequencer::RaftDisk& disk() const { return disk_; }
+  std::uint8_t named_version() const override { return disk_.record_version; }
 
   Hello hello() const override { return spoken(machine_->hello()); }
   void on_connected(ConnectionId id, const Hello& peer, std::uint64_t dial_key) override;
@@ -387,6 +403,7 @@ class SequencerProcess final : public Process {
   void dial(const std::string& address);
   void redial(const std::string& address, Duration delay);
   void saved(const sequencer::SaveRaft& save);
+  void check_records();
   bool has_space();
 
   sequencer::Options options_;
@@ -443,6 +460,12 @@ class World {
   void stop_at_violation(const std::string& what);
   /// A sequencer has newer metadata than any sequencer before. Checks that a loss has a cause.
   void learn(const ClusterMetadata& m);
+  /// The cluster's version has risen (T7).
+  bool is_raised() const {
+    return newest_metadata && newest_metadata->record_version > record_version_first;
+  }
+  /// Called when the first sequencer has the metadata of a raised cluster.
+  std::function<void()> on_raised;
   bool violated() const { return violation_.has_value(); }
   const std::optional<std::string>& violation() const { return violation_; }
   /// Prints a line with the simulated time if the run is traced.

@@ -80,6 +80,9 @@ struct ClusterReport {
     double bytes_per_second = 0;    ///< average of the last seconds
   };
   std::string cluster;  ///< name of the cluster
+  /// The cluster's version: of the records that are replicated and kept. 0: unknown, because the
+  /// sequencer or this client is too old to tell it.
+  std::uint32_t cluster_version = 0;
   /// Health, verdict and alarms come from the leader, as on the status page; without a leader, from
   /// another sequencer.
   Health health = Health::not_serving;

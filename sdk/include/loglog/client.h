@@ -33,9 +33,9 @@
 // outcome_unknown instead. A call that asks the leader about a log whose replicas contradict each
 // other fails with log_halted.
 //
-// Changes (create_log, delete_log, set_retention, the trims, fence, replace_disk) that end with a
-// temporary reason, `unavailable` or client_closed may have been done, or may be done a moment
-// later: look before you repeat them.
+// Changes (create_log, delete_log, set_retention, the trims, fence, replace_disk,
+// raise_cluster_version) that end with a temporary reason, `unavailable` or client_closed may have
+// been done, or may be done a moment later: look before you repeat them.
 //
 // Fork: a client belongs to the process that made it. In a child process each of its calls fails at
 // once with `forked`, figures() are zero, and its destruction touches nothing, so that the parent
@@ -111,6 +111,13 @@ class Client {
   /// `force` gives that up. A repeated call succeeds, or, once the node is back, finds nothing to
   /// replace.
   std::expected<void, CallError> replace_disk(std::uint32_t node, bool force = false);
+  /// Raises the cluster's version: from then on records are replicated and kept in a form that
+  /// older programs do not read, and older programs do not start. There is no way back. The leader
+  /// takes the request only if all sequencers and all registered storage nodes are connected and
+  /// read that version. A version that is reached already counts as success.
+  /// Errors: invalid_argument with the sequencers and nodes that are away or too old, or if the
+  /// leader itself is; wrong_version if the leader or this client does not know the request.
+  std::expected<void, CallError> raise_cluster_version(std::uint32_t version);
 
   /// Waits until a leader answers, for at most `wait`: a check at a program's start, since
   /// connect() waits for nothing. Error: `unavailable`, with the address and the cause if every

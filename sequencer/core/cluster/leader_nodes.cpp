@@ -89,6 +89,7 @@ void LeaderNodes::push(NodeId id, StorageNode& n) {
   const ClusterMetadata& all = state_.metadata.state();
   ClusterMetadata m{all.version, all.cluster, all.cluster_name, all.last_term, all.sequencers,
                     all.storage, {}};
+  m.record_version = all.record_version;
   for (const LogInfo& l : all.logs)
     if (std::any_of(l.members.begin(), l.members.end(),
                     [&](const Member& x) { return x.node == id; }))
@@ -128,9 +129,45 @@ bool LeaderNodes::is_older_copy(NodeId id, const StorageNode& n, const Sealed& m
          rules::is_older_copy(known->boot != n.boot, m.promise_found, known->promise_count);
 }
 
+/// T7: true if the node's program reads records of the cluster's version. Otherwise the connection
+/// is closed, with the reason; the alarm is raised once.
+bool LeaderNodes::reads_records(NodeId id, StorageNode& n) {
+  const std::uint8_t version = state_.metadata.record_version();
+  if (rules::may_seal_program(n.record_version, version)) {
+    n.told_too_old = false;
+    return true;
+  }
+  const std::string why = fmt::format(
+      "storage node {} reads records up to version {}, and the cluster's are of version {}; it "
+      "counts as down: start a program that reads them",
+      id.value, n.record_version, version);
+  if (!std::exchange(n.told_too_old, true)) state_.event(Event::Level::alarm, why);
+  state_.out.closes.push_back({n.connection, Error{Errc::wrong_version, why}});
+  return false;
+}
+
+void LeaderNodes::refused_version(NodeId id) {
+  StorageNode* n = state_.nodes.find(id);
+  if (!state_.raft.is_leader() || n == nullptr || std::exchange(n->told_too_old, true)) return;
+  state_.event(Event::Level::alarm,
+               fmt::format("storage node {} does not read records of version {}, the cluster's; it "
+                           "counts as down: start a program that reads them",
+                           id.value, state_.metadata.record_version()));
+}
+
+void LeaderNodes::version_raised() {
+  state_.event(Event::Level::info,
+               fmt::format("the cluster's records are of version {} from now on",
+                           state_.metadata.record_version()));
+  for (auto& [id, n] : state_.nodes.all())
+    if (n.accepted && (!n.sealed || reads_records(id, n))) push(id, n);
+}
+
 /// The node has promised this leader's term durably: it is ready for logs.
 void LeaderNodes::sealed(NodeId id, StorageNode& n, const Sealed& m) {
   if (n.sealed || n.refused) return;
+  n.record_version = std::max(record_version_first, m.record_version);
+  if (!reads_records(id, n)) return;
   if (is_older_copy(id, n, m)) {
     n.refused = true;
     state_.event(

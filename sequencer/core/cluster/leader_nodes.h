@@ -27,6 +27,11 @@ class LeaderNodes {
   /// T4: counts the node as down in all logs, raises the alarm, and pushes the metadata. The node
   /// keeps a copy of them, so it refuses by itself from then on.
   void refuse_lost(NodeId id);
+  /// T7: a node has closed its connection because it does not read the cluster's version.
+  void refused_version(NodeId id);
+  /// T7: the cluster's version has risen. All nodes are told at once, before anything is ordered in
+  /// the new version; a node whose program does not read it is not used any more.
+  void version_raised();
   /// Messages of a node count only while this sequencer leads and the node is accepted. Messages
   /// about a log go to that log's term.
   void received(NodeId id, RequestId request, Message& m);
@@ -43,6 +48,7 @@ class LeaderNodes {
   bool is_older_copy(NodeId id, const StorageNode& n, const Sealed& m) const;
   void sealed(NodeId id, StorageNode& n, const Sealed& m);
   void failed(NodeId id, const Failed& m);
+  bool reads_records(NodeId id, StorageNode& n);
   void disbelieve(NodeId id, StorageNode& n, const std::string& why);
 
   SequencerState& state_;

@@ -23,6 +23,7 @@ struct StorageNode {
   bool accepted = false;                       ///< its identity is the registered identity (T4)
   bool sealed = false;                         ///< it has promised the term of this reign
   bool refused = false;                        ///< DATA LOSS or another disk; the alarm was raised
+  std::uint8_t record_version = 0;             ///< highest that it reads (T7); 0: it was not sealed
   Time seal_due = never;                       ///< when to send the seal again
   Time heard{};                                ///< when anything came from it
   Time joined_at{};                            ///< when it last made a log
@@ -39,6 +40,8 @@ struct StorageNode {
   std::optional<Foreign> foreign_disk{};
   /// T2: when it last refused this leader, because the leader's metadata went back.
   std::optional<Time> refused_leader{};
+  /// T7: the alarm was raised that its program does not read the cluster's records.
+  bool told_too_old = false;
 
   /// The state that remains when its connection goes.
   StorageNode down() const {
@@ -46,6 +49,7 @@ struct StorageNode {
     n.last_heard = last_heard;
     n.foreign_disk = foreign_disk;
     n.refused_leader = refused_leader;
+    n.told_too_old = told_too_old;
     return n;
   }
 };

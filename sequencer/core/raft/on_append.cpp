@@ -1,11 +1,25 @@
 // Replication: entries, snapshots and their answers, the commit index and the read index. A
 // follower answers an entry only once it is durable.
-#include <algorithm>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
+
+#include "proto-spec/wire/field_codec.h"
 #include "sequencer/core/raft/raft.h"
 #include "sequencer/core/rules.h"
 
 namespace loglog::sequencer::raft {
+namespace {
+
+/// The first entry of a record version above `highest`; end(): there is none.
+auto first_unread(const std::vector<RaftEntry>& entries, std::uint8_t highest) {
+  return std::ranges::find_if(entries, [highest](const RaftEntry& e) {
+    return version_of_record(e.command.span()) > highest;
+  });
+}
+
+}  // namespace
 
 void Raft::broadcast(Time now, bool even_if_empty) {
   for (SequencerId v : config_.voters)
@@ -73,9 +87,20 @@ void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
     return send(from, Appended{hard_.term, false, std::max(hint, commit_), m.round});
   }
   SaveRaft s;
+  // T7: entries are taken up to the first that this program does not read. With the others the
+  // directory would name their version, and the program could not start on it again. RaiseVersion
+  // stands before them: the program ends when it applies that command.
+  const auto unread = first_unread(m.entries, config_.record_version_highest);
+  if (unread != m.entries.end())
+    alarm(
+        fmt::format("entry {} from sequencer {} is a record of version {}, and this program "
+                    "reads up to version {}: start a program here that reads it",
+                    unread->index.value, from.value, version_of_record(unread->command.span()),
+                    config_.record_version_highest));
+  const std::span<const RaftEntry> entries(m.entries.begin(), unread);
   // Only a contradiction cuts the log. An entry that is there already stays, because the message
   // may be an old copy, and a later entry may have been answered since.
-  for (const RaftEntry& e : m.entries) {
+  for (const RaftEntry& e : entries) {
     if (e.index <= log_.snapshot_index()) continue;
     if (e.index <= log_.last_index()) {
       if (log_.term_at(e.index) == e.term) continue;
@@ -86,8 +111,9 @@ void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
     log_.append(e);
     s.entries.push_back(e);
   }
-  const RaftIndex match = m.entries.empty() ? m.previous_index : m.entries.back().index;
-  // The message vouches only for entries up to its own last entry.
+  const RaftIndex match = entries.empty() ? m.previous_index : entries.back().index;
+  // The message vouches only for entries up to its own last entry, and only for those that were
+  // taken.
   const RaftIndex commit = std::min(m.committed, match);
   const auto answer = [this, from, match, round = m.round] {
     saved_ = std::max(saved_, match);

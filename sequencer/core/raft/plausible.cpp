@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "proto-spec/vocabulary/limits.h"
+#include "proto-spec/wire/field_codec.h"
 #include "sequencer/core/raft/raft.h"
 
 namespace loglog::sequencer::raft {
@@ -20,6 +21,11 @@ RaftTerm named_term(const Message& m) {
         else return RaftTerm{};
       },
       static_cast<const MessageVariant&>(m));
+}
+
+/// Far beyond the own log's end: an index that ordinary replication cannot reach.
+bool is_too_far(RaftIndex i, RaftIndex last) {
+  return i > last && i - last.value > RaftIndex{raft_index_ahead_max};
 }
 
 }  // namespace
@@ -42,7 +48,7 @@ std::string Raft::implausible_entries(SequencerId from, const AppendEntries& m) 
   if (m.term < hard_.term)
     return {};  // refused for its term; a deposed leader may hold other entries
   if (m.leader != from) return fmt::format("it sends entries of sequencer {}", m.leader.value);
-  if (too_far(m.previous_index))
+  if (is_too_far(m.previous_index, log_.last_index()))
     return fmt::format("entry {} is more than {} above the log's end", m.previous_index.value,
                        raft_index_ahead_max);
   // Entries are consecutive, their terms ascend, and no entry contradicts a committed entry.
@@ -58,6 +64,8 @@ std::string Raft::implausible_entries(SequencerId from, const AppendEntries& m) 
       return fmt::format(
           "entry {} of term {} would replace a committed one; all up to {} are committed",
           e.index.value, e.term.value, commit_.value);
+    if (version_of_record(e.command.span()) == 0)
+      return fmt::format("the record version of entry {} is damaged", e.index.value);
     index = e.index;
     term = e.term;
   }
@@ -70,7 +78,7 @@ std::string Raft::implausible_snapshot(SequencerId from, const InstallSnapshot& 
   if (m.last_term > m.term)
     return fmt::format("a snapshot ends in term {}, above its leader's term {}", m.last_term.value,
                        m.term.value);
-  if (too_far(m.last_index))
+  if (is_too_far(m.last_index, log_.last_index()))
     return fmt::format("a snapshot ends at entry {}, more than {} above the log's end",
                        m.last_index.value, raft_index_ahead_max);
   // It would take the place of all that this sequencer can read.
@@ -95,23 +103,21 @@ std::string Raft::implausible_answer(const Appended& m) const {
   return {};
 }
 
-/// Far beyond the own log's end: an index that ordinary replication cannot reach.
-bool Raft::too_far(RaftIndex i) const {
-  return i > log_.last_index() && i - log_.last_index().value > RaftIndex{raft_index_ahead_max};
-}
-
 bool Raft::contradicts_committed(RaftIndex index, RaftTerm term) const {
   return index <= commit_ && index >= log_.snapshot_index() && log_.term_at(index) != term;
 }
 
-/// Drops the message. The alarm is raised once a second at most, so that a peer cannot fill the log
-/// files.
+/// Drops the message.
 void Raft::refuse(SequencerId from, const Message& m, const std::string& why) {
+  alarm(fmt::format("refused {} from sequencer {}: {}; find out what runs under that id",
+                    name_of(type_of(m)), from.value, why));
+}
+
+/// Raises the alarm, once a second at most, so that a peer cannot fill the log files.
+void Raft::alarm(std::string text) {
   if (now_ < alarm_after_) return;
   alarm_after_ = now_ + alarm_pause;
-  out_.alarms.push_back(
-      fmt::format("refused {} from sequencer {}: {}; find out what runs under that id",
-                  name_of(type_of(m)), from.value, why));
+  out_.alarms.push_back(std::move(text));
 }
 
 }  // namespace loglog::sequencer::raft

@@ -35,6 +35,8 @@ struct Config {
   bool trust_empty = false;
   /// Whether this program can read a snapshot that ends at the entry; empty: any snapshot.
   std::function<bool(const Bytes&, RaftIndex)> can_read{};
+  /// Highest version of records that this program reads (T7).
+  std::uint8_t record_version_highest = loglog::record_version_highest;
 };
 
 /// The right to vote after a start (C3). Only a voter votes and stands for election.
@@ -190,9 +192,9 @@ class Raft {
   std::string implausible_entries(SequencerId from, const AppendEntries& m) const;
   std::string implausible_snapshot(SequencerId from, const InstallSnapshot& m) const;
   std::string implausible_answer(const Appended& m) const;
-  bool too_far(RaftIndex i) const;
   bool contradicts_committed(RaftIndex index, RaftTerm term) const;
   void refuse(SequencerId from, const Message& m, const std::string& why);
+  void alarm(std::string text);
 
   // on_vote_right.cpp
   void lost_records(const RaftDisk& disk);

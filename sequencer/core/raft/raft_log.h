@@ -2,6 +2,7 @@
 // disk. RaftLog belongs to raft.h; the free functions are shared by io/posix_raft_storage.cpp and
 // the simulator, so that both disks behave alike.
 #pragma once
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,7 @@ inline bool follow_snapshot(RaftDisk& d) {
 /// Applies a completed save to the state on disk.
 inline void apply(RaftDisk& d, const SaveRaft& s) {
   if (std::exchange(d.lost_records, false)) d.entries.clear();
+  d.record_version = std::max(d.record_version, s.record_version);
   if (s.has_snapshot) {
     d.snapshot = s.snapshot;
     d.snapshot_index = s.snapshot_index;

@@ -13,7 +13,7 @@ LogReplica* LogTable::make_unasked(LogId log) {
   for (const LogInfo& l : node_.metadata.logs)
     if (l.id == log) info = l;
   LogReplica& l = add(info);
-  node_.disk(MakeLog{log, encode_record(info)}, {});
+  node_.disk(MakeLog{log, encode_record(info, node_.identity.record_version)}, {});
   l.state.made = true;
   return &l;
 }

@@ -166,10 +166,11 @@ TEST_CASE("session: a client that names no cluster is taken; garbage is refused"
 
 namespace {
 
-/// Every message with default fields, in the order of their numbers.
+/// Every message that this program speaks, with default fields, in the order of their numbers.
 std::vector<Message> every_message() {
   std::vector<Message> all;
-#define LOGLOG_MESSAGE(number, Name, direction, since) all.emplace_back(Name{});
+#define LOGLOG_MESSAGE(number, Name, direction, since) \
+  if (since <= protocol_highest) all.emplace_back(Name{});
 #include "proto-spec/messages.def"
   return all;
 }

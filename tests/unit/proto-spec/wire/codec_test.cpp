@@ -152,7 +152,7 @@ TEST_CASE("a body over the limit is refused from its header alone") {
 
 TEST_CASE("a message prints as one readable line") {
   CHECK(to_text(Message{Sealed{LogId{0}, Term{7}, 42, 5, 6}}) ==
-        "Sealed log=0 term=7 staged_bytes=42 promise_found=5 promise_count=6");
+        "Sealed log=0 term=7 staged_bytes=42 promise_found=5 promise_count=6 record_version=0");
   CHECK(to_text(Message{upload(3)}) ==
         "Upload log=4 run={producer=9 first=1 count=1 length=3 digest=5} frames=3B");
 }

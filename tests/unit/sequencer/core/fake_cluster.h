@@ -90,6 +90,8 @@ struct FakeNode {
   std::uint64_t promise_found = 0;
   /// Counter of the promise that is durable now.
   std::uint64_t promise_count = 0;
+  /// Highest version of records that its program reads (T7); 0: it does not say.
+  std::uint8_t record_version = 0;
   /// The newest metadata that the leader sent.
   ClusterMetadata metadata;
   std::map<LogId, FakeLog> logs;
@@ -297,9 +299,10 @@ class FakeCluster {
   }
 
  private:
-  /// Applies a save to the disk in the order that SaveRaft states: snapshot, hard state, cut,
-  /// entries.
+  /// Applies a save to the disk in the order that SaveRaft states: record version, snapshot, hard
+  /// state, cut, entries.
   void save(const SaveRaft& s) {
+    disk.record_version = std::max(disk.record_version, s.record_version);
     if (s.has_snapshot) {
       disk.snapshot = s.snapshot;
       disk.snapshot_index = s.snapshot_index;
@@ -355,7 +358,8 @@ class FakeCluster {
                      if (s.term < promise(s.log))
                        return void(out.push_back(Fenced{s.log, promise(s.log), {}}));
                      (s.log == LogId{} ? n.promise : n.logs[s.log].promise) = s.term;
-                     out.push_back(Sealed{s.log, s.term, 0, n.promise_found, n.promise_count});
+                     out.push_back(Sealed{s.log, s.term, 0, n.promise_found, n.promise_count,
+                                          n.record_version});
                    },
                    [&](Join& j) {
                      if (n.joins) return n.joins->push_back(j.info.id);

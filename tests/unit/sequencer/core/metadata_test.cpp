@@ -30,6 +30,7 @@ std::vector<Command> history() {
   h.push_back(AdmitDisk{NodeId{2}, DiskId{102}, DiskId{202}, InstanceId{8}, RaftTerm{1}});
   h.push_back(SetMembers{LogId{6}, {member(1), {NodeId{2}, DiskId{202}}, member(3)}});
   h.push_back(MarkLost{NodeId{3}, DiskId{103}});
+  h.push_back(RaiseVersion{1});
   return h;
 }
 
@@ -306,4 +307,21 @@ TEST_CASE("metadata: a lost disk stays so until another one takes its place (F10
   CHECK(m.node(NodeId{1})->lost);
   CHECK(apply(AdmitDisk{NodeId{1}, DiskId{101}, DiskId{201}, {}, {}}) == Errc::ok);
   CHECK_FALSE(m.node(NodeId{1})->lost);
+}
+
+TEST_CASE("metadata: the cluster's version only rises, and snapshots have it (T7)") {
+  MetadataState m(3);
+  CHECK(m.record_version() == 1);
+  const Bytes before = m.snapshot();
+  CHECK(m.apply(RaftIndex{1}, RaiseVersion{2}).error.code == Errc::ok);
+  CHECK(m.apply(RaftIndex{2}, RaiseVersion{1}).error.code == Errc::ok);
+  CHECK(m.record_version() == 2);
+  MetadataState copy(3);
+  REQUIRE(copy.restore(m.snapshot()));
+  CHECK(copy.record_version() == 2);
+  CHECK(copy.snapshot() == m.snapshot());
+  REQUIRE(copy.restore(before));
+  CHECK(copy.record_version() == 1);
+  MetadataState older(1);
+  CHECK_FALSE(older.restore(m.snapshot()));
 }

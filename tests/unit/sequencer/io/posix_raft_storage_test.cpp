@@ -343,3 +343,30 @@ TEST_CASE(
   CHECK(shape((*s)->disk()) == "1:4 1:5 ");
   CHECK((*s)->disk().snapshot.text() == "state");
 }
+
+TEST_CASE("raft storage: a save names the version of its records in the identity (T7_named)") {
+  Directory d;
+  auto s = d.open();
+  REQUIRE(s);
+  CHECK((*s)->disk().record_version == 1);
+  SaveRaft raised = entries(1, 1, 2);
+  raised.record_version = record_version_highest;
+  REQUIRE((*s)->save(raised));
+  CHECK(decode_identity(Bytes::copy_of(d.get("identity")).span())->record_version == 1);
+  SaveRaft alone;
+  alone.record_version = record_version_highest + 1;
+  REQUIRE((*s)->save(alone));
+  CHECK((*s)->disk().record_version == record_version_highest + 1);
+  s->reset();
+  const auto identity = decode_identity(Bytes::copy_of(d.get("identity")).span());
+  REQUIRE(identity);
+  CHECK(identity->record_version == record_version_highest + 1);
+  CHECK(identity->cluster_name == "test");
+  // The program that runs here reads no such records, so it does not start, and changes nothing.
+  const std::string log = d.get("raft.log");
+  const auto again = d.open();
+  REQUIRE_FALSE(again);
+  CHECK(again.error().code == Errc::newer_format);
+  CHECK(again.error().detail.find("start the program that ran here before") != std::string::npos);
+  CHECK(d.get("raft.log") == log);
+}

@@ -83,12 +83,12 @@ TEST_CASE("metadata: a Seal names no older version than the Seal before it (T2)"
 TEST_CASE("metadata: alarms about the same sequencers come with pauses") {
   Bench b;
   b.node.now = Time{} + 100s;
-  CHECK(b.copy.gone_back_alarm_due());
+  CHECK(b.copy.refusal_alarm_due());
   CHECK(b.copy.number_alarm_due());
   b.node.now += 9s;
-  CHECK_FALSE(b.copy.gone_back_alarm_due());
+  CHECK_FALSE(b.copy.refusal_alarm_due());
   CHECK(b.copy.number_alarm_due());
   CHECK_FALSE(b.copy.number_alarm_due());
   b.node.now += 1s;
-  CHECK(b.copy.gone_back_alarm_due());
+  CHECK(b.copy.refusal_alarm_due());
 }

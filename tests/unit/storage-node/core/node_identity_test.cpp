@@ -143,3 +143,50 @@ TEST_CASE(
   CHECK(b.node.data_loss);
   CHECK(b.node.out.events.size() == 1);
 }
+
+TEST_CASE("identity: a directory that names a later version ends the start (T7_start)") {
+  Files disk;
+  disk.named["identity"] = encode_identity(
+      {ClusterId{9}, DiskId{5}, 1, static_cast<std::uint8_t>(Role::storage), "test", 2});
+  disk.named["promise"] = saved_promise(6);
+  Bench older;
+  const auto started = older.identity.start(disk);
+  REQUIRE_FALSE(started);
+  CHECK(started.error().code == Errc::newer_format);
+  CHECK(started.error().detail.find("records here are of version 2, this program reads up to "
+                                    "version 1") != std::string::npos);
+  Options o = of_node(1);
+  o.record_version_highest = 2;
+  Node node(o, 1);
+  NodeIdentity identity(node);
+  REQUIRE(identity.start(disk));
+  CHECK(node.identity.record_version == 2);
+  CHECK(identity.version_is_durable());
+}
+
+TEST_CASE("identity: a version counts once its write is durable, and never falls (T7_named)") {
+  Files disk;
+  disk.named["identity"] = saved_identity();
+  disk.named["promise"] = saved_promise(6);
+  Bench b;
+  REQUIRE(b.identity.start(disk));
+  CHECK_FALSE(b.identity.name_version(0));
+  CHECK(b.identity.name_version(2));
+  CHECK_FALSE(b.identity.version_is_durable());
+  CHECK_FALSE(b.identity.name_version(2));
+  b.identity.saved(1);  // a write that was under way
+  CHECK_FALSE(b.identity.version_is_durable());
+  b.identity.saved(2);
+  CHECK(b.identity.version_is_durable());
+  CHECK_FALSE(b.identity.name_version(1));
+  CHECK(b.node.identity.record_version == 2);
+}
+
+TEST_CASE("identity: an unreadable identity is not written anew for a version (T4, T7)") {
+  Files disk;
+  disk.named["identity"] = Bytes::copy_of("rotten");
+  Bench b;
+  REQUIRE(b.identity.start(disk));
+  CHECK(b.node.data_loss);
+  CHECK_FALSE(b.identity.name_version(2));
+}

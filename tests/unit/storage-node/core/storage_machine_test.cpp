@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 
+#include "proto-spec/wire/field_codec.h"
 #include "tests/simulator/simulated_disk.h"
 
 using namespace loglog;
@@ -1683,4 +1684,53 @@ TEST_CASE(
     for (const LogBytes& l : told->logs) heard.insert(l.log);
   }
   CHECK(heard.size() == many + 1);
+}
+
+TEST_CASE("storage node: commands wait until the identity names the cluster's version (T7_named)") {
+  Options o;
+  o.record_version_highest = 2;
+  TestNode n(1, o);
+  n.start();
+  n.join(1);
+  n.hold = true;
+  ClusterMetadata m;
+  m.version = RaftIndex{9};
+  m.cluster = ClusterId{5};
+  m.cluster_name = "test";
+  m.last_term = Term{1};
+  m.logs = {log_info()};
+  m.record_version = 2;
+  n.say(leader, Metadata{m, SequencerId{1}});
+  // The identity is written before the copy of the metadata.
+  REQUIRE(n.held.size() == 2);
+  const auto* first = std::get_if<SaveFile>(&n.held[0].operation);
+  const auto* second = std::get_if<SaveFile>(&n.held[1].operation);
+  REQUIRE(first != nullptr);
+  REQUIRE(second != nullptr);
+  CHECK(first->name == "identity");
+  CHECK(decode_identity(first->data)->record_version == 2);
+  CHECK(second->name == "metadata");
+  CHECK(version_of_record(second->data.span()) == 2);
+  n.say(leader, GetState{log_id, Term{1}});
+  CHECK_FALSE(n.take<StateIs>());
+  n.hold = false;
+  n.run();
+  CHECK(n.take<StateIs>());
+  n.restart();
+  CHECK(n.machine->identity().record_version == 2);
+}
+
+TEST_CASE("storage node: metadata of a version that it does not read are refused (T7_start)") {
+  TestNode n(1);
+  n.start();
+  n.seal(1);
+  ClusterMetadata m;
+  m.version = RaftIndex{9};
+  m.cluster = ClusterId{5};
+  m.cluster_name = "test";
+  m.last_term = Term{1};
+  m.record_version = 2;
+  n.say(leader, Metadata{m, SequencerId{1}});
+  CHECK(std::ranges::find(n.closed, leader) != n.closed.end());
+  CHECK(n.machine->identity().record_version == 1);
 }

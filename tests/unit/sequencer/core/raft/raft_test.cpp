@@ -9,6 +9,7 @@
 #include <string>
 
 #include "proto-spec/vocabulary/limits.h"
+#include "proto-spec/wire/field_codec.h"
 
 using namespace loglog;
 using namespace loglog::sequencer;
@@ -449,6 +450,42 @@ TEST_CASE("raft: AppendEntries with a gap is refused, nothing is read beyond the
   // A correct message still gets through.
   v.receive(two, entries(2, 3, 1, {entry(2, 4)}, 4));
   CHECK(v.raft.committed() == RaftIndex{4});
+}
+
+namespace {
+
+RaftEntry of_version(std::uint8_t version, std::uint64_t index) {
+  std::string bytes(record_mark_ones, '\xFF');
+  bytes += static_cast<char>(version);
+  return {RaftTerm{2}, RaftIndex{index}, Bytes::copy_of(bytes + "x")};
+}
+
+}  // namespace
+
+TEST_CASE("raft: entries are taken up to the first that the program does not read (T7)") {
+  for (const std::uint8_t wild : {2, 200, 255}) {
+    Voter v(disk(1, 1, 3));
+    v.receive(two, entries(2, 3, 1, {entry(2, 4), of_version(wild, 5), entry(2, 6)}, 6));
+    REQUIRE(v.raft.output().alarms.size() == 1);
+    CHECK(v.raft.output().alarms[0] ==
+          "entry 5 from sequencer 2 is a record of version " + std::to_string(wild) +
+              ", and this program reads up to version 1: start a program here that reads it");
+    v.save_all();
+    const auto answers = v.sent<Appended>(two);
+    REQUIRE(answers.size() == 1);
+    CHECK(answers[0].success);
+    CHECK(answers[0].match == RaftIndex{4});
+    CHECK(v.raft.committed() == RaftIndex{4});
+  }
+}
+
+TEST_CASE("raft: a commit is learned from a message whose entries are not read (T7)") {
+  // RaiseVersion is the last entry of the disk, and the entries after it are of the new version.
+  Voter v(disk(1, 1, 3));
+  v.receive(two, entries(2, 3, 1, {of_version(2, 4)}, 4));
+  CHECK(v.raft.committed() == RaftIndex{3});
+  CHECK(v.raft.output().committed.size() == 3);
+  refuses(v, entries(2, 3, 1, {of_version(1, 4)}), "the record version of entry 4 is damaged");
 }
 
 TEST_CASE("raft: a committed entry is never cut, whoever says so (Z8)") {

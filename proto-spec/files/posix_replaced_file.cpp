@@ -1,6 +1,6 @@
 // The content is durable in the spare file before the two files change places, and the directory
 // after that. So a crash leaves the old content or the new content, whole.
-#include "sequencer/io/posix_replaced_file.h"
+#include "proto-spec/files/posix_replaced_file.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,16 +12,14 @@
 
 #include "proto-spec/files/posix_files.h"
 
-namespace loglog::sequencer {
+namespace loglog::files {
 namespace {
-
-using files::Descriptor;
 
 bool write_zeros(int fd, std::uint64_t from, std::uint64_t to) {
   static const std::byte zeros[64u << 10]{};
   for (std::uint64_t at = from; at < to;) {
     const std::size_t n = std::min<std::uint64_t>(sizeof zeros, to - at);
-    if (!files::write_all(fd, {zeros, n}, at)) return false;
+    if (!write_all(fd, {zeros, n}, at)) return false;
     at += n;
   }
   return true;
@@ -60,7 +58,7 @@ void ReplacedFile::reserve(std::uint64_t size) const {
 
 Result<void> ReplacedFile::replace(ByteSpan content, std::uint64_t size) {
   const auto failed = [this] {
-    return std::unexpected(files::last_error("cannot write", path_, Errc::io_error));
+    return std::unexpected(last_error("cannot write", path_, Errc::io_error));
   };
   const Descriptor directory(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const Descriptor d(::open(spare_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
@@ -73,11 +71,11 @@ Result<void> ReplacedFile::replace(ByteSpan content, std::uint64_t size) {
     if (has < wanted && reserve_space(d.get(), has, wanted)) has = wanted;
   if (has < content.size()) return failed();
   // Old bytes behind the content must not be read as records.
-  if (!files::write_all(d.get(), content, 0) || !write_zeros(d.get(), content.size(), has) ||
+  if (!write_all(d.get(), content, 0) || !write_zeros(d.get(), content.size(), has) ||
       ::fdatasync(d.get()) != 0)
     return failed();
   if (!change_places(spare_, path_) || ::fsync(directory.get()) != 0) return failed();
   return {};
 }
 
-}  // namespace loglog::sequencer
+}  // namespace loglog::files

@@ -1,6 +1,6 @@
 // A file that is replaced whole, again and again. A spare file beside it keeps the space for the
-// next content, and the two files change places. So a full disk stops neither a snapshot nor the
-// rewritten log after it (spec/02 R3).
+// next content, and the two files change places. So a full disk stops neither a sequencer's
+// snapshot and the rewritten log after it (spec/02 R3) nor an identity (T7).
 #pragma once
 #include <cstdint>
 #include <string>
@@ -8,7 +8,7 @@
 #include "proto-spec/vocabulary/bytes.h"
 #include "proto-spec/vocabulary/result.h"
 
-namespace loglog::sequencer {
+namespace loglog::files {
 
 /// For a single thread at a time. Files: `<folder>/<name>` and `<folder>/<name>.spare`.
 class ReplacedFile {
@@ -34,4 +34,4 @@ class ReplacedFile {
 /// errno tells the reason.
 bool reserve_space(int fd, std::uint64_t had, std::uint64_t size);
 
-}  // namespace loglog::sequencer
+}  // namespace loglog::files
