@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "proto-spec/vocabulary/retry_schedule.h"
 #include "sdk/core/figures.h"
 #include "sdk/core/options.h"
 #include "sdk/core/output.h"
 #include "sdk/core/replica_choice.h"
-#include "sdk/core/retry_schedule.h"
 
 namespace loglog::client {
 

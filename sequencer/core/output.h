@@ -68,17 +68,23 @@ struct RaftDisk {
 };
 
 // ---- Network and log
-/// Connections: the driver dials every other sequencer and every storage node of the configuration
-/// and redials with backoff. The core sees only Connected and Disconnected. Of two sequencers, the
-/// sequencer with the lower id dials.
 
 using net::Arrived;
 using net::CloseConnection;
 using net::Event;
 using net::Send;
 
-/// The effects of a step. The driver performs them in this order: events, saves, sends, closes. The
-/// object is reused; clear() keeps the capacity.
+/// Open a connection to a storage node or to another sequencer (core/cluster/dialler.h). Answered
+/// once, by Connected with `dialled` set or by DialFailed.
+struct Dial {
+  std::uint32_t number = 0;  ///< names the peer in the answer; not 0
+  Role role{};               ///< that the peer's hello must have
+  std::uint32_t id = 0;      ///< likewise
+  std::string address;
+};
+
+/// The effects of a step. The driver performs them in this order: events, saves, sends, dials,
+/// closes. The object is reused; clear() keeps the capacity.
 struct Output {
   /// The process must end with this error. A committed entry cannot be understood (newer_format),
   /// and a state without it would differ from the other sequencers' state. Nothing else is to be
@@ -87,6 +93,7 @@ struct Output {
   std::vector<Event> events;
   std::vector<SaveRaft> saves;
   std::vector<Send> sends;
+  std::vector<Dial> dials;
   std::vector<CloseConnection> closes;
   /// When the core next needs tick(), at the latest.
   Time wake = never;
@@ -94,6 +101,7 @@ struct Output {
     events.clear();
     saves.clear();
     sends.clear();
+    dials.clear();
     closes.clear();
     wake = never;
   }
@@ -105,14 +113,21 @@ struct Output {
 struct Connected {
   ConnectionId connection;
   Hello peer;
-  bool dialled = false;       ///< this side dialled
+  std::uint32_t dialled = 0;  ///< Dial::number if this side dialled; 0: the peer dialled
   std::string from{};         ///< the peer's IP address without port; empty: a peer in this process
   std::string endpoint = {};  ///< the peer's HOST:PORT, for people
 };
+/// A dial has failed, so that no connection stands.
+struct DialFailed {
+  std::uint32_t number = 0;  ///< Dial::number
+  /// connection_lost: nothing was reached. Otherwise one of the two sides refused the other.
+  Error why;
+};
+/// A connection that was Connected has ended. It is not reported if this core closed it.
 struct Disconnected {
   ConnectionId connection;
   /// The error that the peer named as its reason; connection_lost: it named none.
-  Errc why = Errc::connection_lost;
+  Error why{Errc::connection_lost, {}};
 };
 
 /// Raft's times; see raft::Config.

@@ -33,6 +33,7 @@ void SequencerMachine::start(Time now, std::uint64_t wall_ms) {
   state_.clock.look(now, wall_ms);
   state_.raft.start(now);
   state_.reach.start(now);
+  state_.dialler.dial_due(now, state_.out.dials);
 }
 
 Hello SequencerMachine::hello() const {
@@ -57,6 +58,8 @@ void SequencerMachine::connected(Time now, const Connected& c) {
   k.id = c.peer.id;
   k.cluster = c.peer.cluster;
   k.from = c.from;
+  k.dialled = c.dialled;
+  state_.dialler.connected(c.dialled);
   if (k.role == Role::client) k.endpoint = c.endpoint;
   const ClusterId ours = state_.metadata.state().cluster;
   if (k.cluster != ClusterId{} && ours != ClusterId{} && k.cluster != ours) {
@@ -86,6 +89,7 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
   if (found == state_.connections.end()) return;
   const AcceptedConnection k = found->second;
   state_.connections.erase(found);
+  dial_again(k.dialled, d.why);
   clients_.confirmations().forget(d.connection);
   if (k.role == Role::sequencer) {
     // Only the link that counts moves Raft.
@@ -93,11 +97,28 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
       state_.raft.peer_disconnected(now, SequencerId{k.id});
   } else if (k.role == Role::storage) {
     if (!state_.nodes.disconnected(now, NodeId{k.id}, d)) return;
-    if (d.why == Errc::wrong_version) nodes_.refused_version(NodeId{k.id});
+    if (d.why.code == Errc::wrong_version) nodes_.refused_version(NodeId{k.id});
     logs_.table().each([&](LogTerm& l) { l.node_gone(now, NodeId{k.id}); });
   } else {
     logs_.client_gone(d.connection, k);
   }
+}
+
+/// This sequencer itself closes the connection. The driver may report its end too, but need not.
+void SequencerMachine::closed(ConnectionId c) {
+  if (const auto k = state_.connections.find(c); k != state_.connections.end())
+    state_.dialler.closed(state_.now, state_.random, k->second.dialled);
+  disconnected(state_.now, {c});
+}
+
+void SequencerMachine::dial_failed(Time now, const DialFailed& f) {
+  state_.now = now;
+  dial_again(f.number, f.why);
+}
+
+void SequencerMachine::dial_again(std::uint32_t number, const Error& why) {
+  if (auto line = state_.dialler.failed(state_.now, state_.random, number, why))
+    state_.event(Event::Level::warning, std::move(*line));
 }
 
 /// Dispatches by the role in the hello. Messages of a displaced connection are ignored, because the
@@ -147,11 +168,12 @@ void SequencerMachine::space_is_low(Time now, bool low) {
   else state_.event(Event::Level::info, "this sequencer's disk has space again");
 }
 
-/// A sequencer that does not lead ticks only Raft and the reports of its reach.
+/// A sequencer that does not lead ticks only Raft, its dials and the reports of its reach.
 void SequencerMachine::tick(Time now, std::uint64_t wall_ms) {
   state_.now = now;
   state_.clock.look(now, wall_ms);
   state_.raft.tick(now);
+  state_.dialler.dial_due(now, state_.out.dials);
   tick_reach();
   if (!state_.leads()) return;
   if (auto e = state_.clock.differ(now, state_.options.sequencers))
@@ -170,16 +192,15 @@ Output& SequencerMachine::output() {
       state_.raft.read_index(state_.now, *round_due);
     drain_raft();
     flush_logs();
-    // A connection that this side closes is gone at once; the driver may say so again, but need
-    // not.
+    // A connection that this side closes is gone at once.
     for (std::size_t i = 0; i < state_.out.closes.size(); ++i)
-      disconnected(state_.now, {state_.out.closes[i].connection});
+      closed(state_.out.closes[i].connection);
     const raft::Output& r = state_.raft.output();
     if (r.committed.empty() && r.sends.empty() && r.saves.empty() && logs_.table().is_settled() &&
         !clients_.confirmations().is_due())
       break;
   }
-  Time wake = std::min(state_.raft.output().wake, state_.reach.wake());
+  Time wake = std::min({state_.raft.output().wake, state_.reach.wake(), state_.dialler.wake()});
   if (state_.leads()) {
     wake = std::min({wake, state_.nodes.wake(), making_.tasks().wake(), logs_.table().wake()});
   }

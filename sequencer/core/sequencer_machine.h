@@ -39,6 +39,7 @@ class SequencerMachine {
   /// A connection stands: it may be refused, by Output::closes.
   void connected(Time now, const Connected& c);
   void disconnected(Time now, const Disconnected& d);
+  void dial_failed(Time now, const DialFailed& f);
   /// A message of a connection that was connected and has not been disconnected.
   void arrived(Time now, Arrived&& a);
   /// A save is durable; in the order of Output::saves.
@@ -85,6 +86,8 @@ class SequencerMachine {
  private:
   // sequencer_machine.cpp
   void sequencer_connected(const Connected& c);
+  void closed(ConnectionId c);
+  void dial_again(std::uint32_t number, const Error& why);
   void answer_opened();
   void flush_logs();
 

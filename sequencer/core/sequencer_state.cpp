@@ -40,6 +40,7 @@ SequencerState::SequencerState(Options o, const RaftDisk& disk, std::uint64_t se
       raft(raft_config(options), disk, random.next(), [this] { return first_entry(); }),
       reach(options),
       hand_over(options),
+      dialler(options),
       peers(options),
       nodes(options),
       boot{random.next_id()} {}

@@ -12,6 +12,7 @@
 #include "proto-spec/vocabulary/random.h"
 #include "proto-spec/vocabulary/time.h"
 #include "sequencer/core/cluster/cluster_version.h"
+#include "sequencer/core/cluster/dialler.h"
 #include "sequencer/core/cluster/hand_over.h"
 #include "sequencer/core/cluster/peers.h"
 #include "sequencer/core/cluster/proposals.h"
@@ -37,6 +38,7 @@ struct AcceptedConnection {
   bool has_committed = false;  ///< a commit of it was admitted
   unsigned dropped_runs = 0;   ///< V1: runs that came over it and had to be dropped
   std::uint32_t requests = 0;  ///< ids given on this connection
+  std::uint32_t dialled = 0;   ///< Dial::number; 0: the peer dialled
   // For people; of clients:
   std::string endpoint, name, version;
 };
@@ -69,6 +71,7 @@ struct SequencerState {
   ReachReports reach;
   HandOver hand_over;
   std::map<ConnectionId, AcceptedConnection> connections;
+  Dialler dialler;
   Peers peers;
   StorageNodes nodes;
   Proposals proposals;

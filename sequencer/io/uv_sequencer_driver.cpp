@@ -14,12 +14,6 @@
 namespace loglog::sequencer {
 namespace {
 
-constexpr Duration redial_min = 20ms;
-/// A sequencer that is back takes part in elections once it is connected, at the latest this long
-/// after its start.
-constexpr Duration redial_max = 200ms;
-/// A peer that refuses this process for its identity does not change quickly.
-constexpr Duration redial_refused = 1s;
 /// A reading asks for logs too if the newest list is older than this. The page shows that list when
 /// no leader answers.
 constexpr Duration told_anew = 30s;
@@ -48,7 +42,6 @@ SequencerDriver::SequencerDriver(transport::Loop& loop, RaftStorage& storage, Op
       storage_(storage),
       options_(std::move(options)),
       machine_(options_, storage.disk(), seed),
-      jitter_(seed + 1),
       log_(std::move(log)),
       fatal_(std::move(fatal)) {
   const transport::SignalsBlocked around_the_start;
@@ -73,12 +66,6 @@ Result<void> SequencerDriver::start(const std::string& listen_address) {
   loop_.on_turn_end([this, alive = alive_] {
     if (*alive) perform();
   });
-  for (const SequencerInfo& s : options_.sequencers)
-    if (s.id > options_.id)
-      peers_.push_back({s.address, Role::sequencer, s.id.value, redial_min, Errc::ok});
-  for (const StorageInfo& s : options_.storage)
-    peers_.push_back({s.address, Role::storage, s.id.value, redial_min, Errc::ok});
-  for (std::size_t i = 0; i < peers_.size(); ++i) dial(i);
   return {};
 }
 
@@ -88,31 +75,9 @@ void SequencerDriver::resign(std::function<void()> then) {
   machine_.resign(loop_.now());
 }
 
-void SequencerDriver::dial(std::size_t peer) {
-  const Peer& p = peers_[peer];
-  links_.dial(links_.next_id(), p.address, machine_.hello(), {{p.role}, p.id},
-              static_cast<std::uint32_t>(peer + 1));
-}
-
-/// A random part of the backoff keeps peers from dialling in step.
-void SequencerDriver::redial(std::size_t peer) {
-  Peer& p = peers_[peer];
-  const auto half = static_cast<std::uint64_t>(p.backoff.count()) / 2;
-  const Duration wait(static_cast<std::int64_t>(half + jitter_.below(half + 1)));
-  p.backoff = std::min(p.backoff * 2, redial_max);
-  loop_.after(wait, [this, alive = alive_, peer] {
-    if (*alive) dial(peer);
-  });
-}
-
 void SequencerDriver::on_connected(const transport::Link& link, const Hello& peer) {
-  if (link.dialled != 0) {
-    peers_[link.dialled - 1].backoff = redial_min;
-    peers_[link.dialled - 1].said = Errc::ok;
-  }
-  machine_.connected(loop_.now(),
-                     {link.id, peer, link.dialled != 0, link.connection->peer_address(),
-                      link.connection->peer_endpoint()});
+  machine_.connected(loop_.now(), {link.id, peer, link.dialled, link.connection->peer_address(),
+                                   link.connection->peer_endpoint()});
 }
 
 void SequencerDriver::on_message(ConnectionId from, RequestId request, Message&& m) {
@@ -120,22 +85,14 @@ void SequencerDriver::on_message(ConnectionId from, RequestId request, Message&&
   if (links_.outgrown(machine_.pending().sends)) perform();
 }
 
-/// The machine hears of the end only if it heard of the connection.
+/// The machine hears of the end only if it heard of the connection, or of the dial. It logs the
+/// ends of connections that it has dialled.
 void SequencerDriver::on_disconnected(const transport::Link& link, const Error& why) {
-  if (link.connected) machine_.disconnected(loop_.now(), {link.id, why.code});
-  if (link.dialled == 0) {
-    if (why.code != Errc::connection_lost)
-      closed_log_(loop_.now(), transport::LogLevel::warning,
-                  fmt::format("closed a connection: {}", why.message()));
-    return;
-  }
-  Peer& p = peers_[link.dialled - 1];
-  if (p.said != why.code)
-    log_(transport::LogLevel::warning,
-         fmt::format("{} {} at {}: {}", name_of(p.role), p.id, p.address, why.message()));
-  p.said = why.code;
-  if (why.code != Errc::connection_lost) p.backoff = redial_refused;
-  redial(link.dialled - 1);
+  if (link.connected) machine_.disconnected(loop_.now(), {link.id, why});
+  else if (link.dialled != 0) machine_.dial_failed(loop_.now(), {link.dialled, why});
+  if (link.dialled == 0 && why.code != Errc::connection_lost)
+    closed_log_(loop_.now(), transport::LogLevel::warning,
+                fmt::format("closed a connection: {}", why.message()));
 }
 
 /// Performs the output in the order that core/output.h states. Saves only go to the saver thread
@@ -154,11 +111,9 @@ void SequencerDriver::perform() {
     saver_.wanted.notify_one();
   }
   links_.send(o.sends);
-  for (const CloseConnection& c : o.closes)
-    if (const std::uint32_t dialled = links_.close(c.connection, c.why); dialled != 0) {
-      peers_[dialled - 1].backoff = redial_refused;
-      redial(dialled - 1);
-    }
+  for (const Dial& d : o.dials)
+    links_.dial(links_.next_id(), d.address, machine_.hello(), {{d.role}, d.id}, d.number);
+  for (const CloseConnection& c : o.closes) links_.close(c.connection, c.why);
   const Time wake = o.wake;
   o.clear();
   if (when_resigned_ && machine_.may_stop()) std::exchange(when_resigned_, {})();

@@ -1,4 +1,4 @@
-// Runs a SequencerMachine on a libuv loop: sockets, dialling, the timer, and a thread that saves.
+// Runs a SequencerMachine on a libuv loop: sockets, the timer, and a thread that saves.
 // It performs Output in the order that core/output.h states, and decides nothing. app/sequencer.cpp
 // owns it.
 #pragma once
@@ -32,8 +32,7 @@ class SequencerDriver : private transport::ConnectionOwner {
                   transport::EventLog log, std::function<void(const Error&)> fatal);
   /// Waits for the save under way; saves that have not begun are lost, as in a crash.
   ~SequencerDriver() override;
-  /// Listens, then dials every storage node and every sequencer with a higher id, and redials for
-  /// ever.
+  /// Listens, and starts the core, which dials the other servers.
   Result<void> start(const std::string& listen_address);
   const std::string& address() const { return links_.address(); }
   /// See SequencerMachine::readiness().
@@ -54,15 +53,6 @@ class SequencerDriver : private transport::ConnectionOwner {
   static constexpr Duration leader_patience = 700ms;
 
  private:
-  // A peer that this side dials.
-  struct Peer {
-    std::string address;
-    Role role{};
-    std::uint32_t id = 0;
-    Duration backoff{};
-    // The reason in the newest log line about the peer, so that each reason is logged once.
-    Errc said = Errc::ok;
-  };
   // The thread that saves. It shares the fields with the loop's thread, under `mutex`, except for
   // the last two.
   struct Saver {
@@ -73,8 +63,6 @@ class SequencerDriver : private transport::ConnectionOwner {
     bool space_was_low = false;  // used by the saver thread alone
     std::thread thread;
   };
-  void dial(std::size_t peer);
-  void redial(std::size_t peer);
   void on_connected(const transport::Link& link, const Hello& peer) override;
   void on_message(ConnectionId from, RequestId request, Message&& m) override;
   void on_disconnected(const transport::Link& link, const Error& why) override;
@@ -91,14 +79,12 @@ class SequencerDriver : private transport::ConnectionOwner {
   RaftStorage& storage_;
   Options options_;
   SequencerMachine machine_;
-  Random jitter_;
   transport::EventLog log_;
   transport::SparingLog closed_log_{log_};  // why connections that others made were closed
   std::function<void(const Error&)> fatal_;
   bool dead_ = false;
   std::function<void()> when_resigned_;
-  transport::ConnectionTable links_{loop_, *this};
-  std::vector<Peer> peers_;  // of a dialled link, Link::dialled is 1 + the index here
+  transport::ConnectionTable links_{loop_, *this};  // Link::dialled is Dial::number
   observe::LatencyHistogram saves_took_;
   History history_;
   std::optional<Told> told_;                    // newest overview of a leader that lists logs

@@ -352,7 +352,6 @@ SequencerProcess::SequencerProcess(World& world, sequencer::Options options, std
 }
 
 void SequencerProcess::on_start() {
-  dialled_.clear();
   if (std::exchange(unreadable_, false)) {
     if (!world_.has(Bug::shortens_raft_logs)) {  // K7: the process ends and is started again
       world_.faults.count("start refused");
@@ -370,9 +369,6 @@ void SequencerProcess::on_start() {
   machine_ = std::make_unique<sequencer::SequencerMachine>(options_, disk_, world_.random.next());
   machine_->start(now(), wall_ms());
   perform();
-  for (const auto& s : options_.sequencers)
-    if (s.id > options_.id) dial(s.address);
-  for (const auto& s : options_.storage) dial(s.address);
 }
 
 // C3: the log reads as it was up to a second ago, with its mark telling that records are lost.
@@ -425,17 +421,6 @@ void SequencerProcess::check_records() {
   if (highest > disk_.record_version)
     world_.stop_at_violation("a directory says what it holds: " + name() +
                              " has a record of a version that its identity does not name");
-}
-
-void SequencerProcess::dial(const std::string& address) {
-  const ConnectionId id = next_connection();
-  dialled_[id.value] = address;
-  world_.network.dial(*this, address, id, 0);
-}
-
-void SequencerProcess::redial(const std::string& address, Duration delay) {
-  world_.scheduler.after(
-      delay, [this, address, life = life()] { deliver(life, [this, address] { dial(address); }); });
 }
 
 // Saves run in sequence. A save that finds no space waits and is tried again (spec/02 R3).
@@ -516,13 +501,8 @@ void SequencerProcess::perform() {
     if (saves_.size() == 1) save_next();
   }
   for (auto& s : o.sends) world_.network.send(*this, s.to, s.request, s.message);
-  for (auto& c : o.closes) {
-    world_.network.close(*this, c.connection);
-    if (const auto d = dialled_.find(c.connection.value); d != dialled_.end()) {
-      redial(d->second, 500ms);
-      dialled_.erase(d);
-    }
-  }
+  for (auto& d : o.dials) world_.network.dial(*this, d.address, next_connection(), d.number);
+  for (auto& c : o.closes) world_.network.close(*this, c.connection);
   const Time wake = o.wake;
   o.clear();
   if (machine_->may_stop()) stopped();
@@ -532,18 +512,16 @@ void SequencerProcess::perform() {
   });
 }
 
-void SequencerProcess::on_connected(ConnectionId id, const Hello& peer, std::uint64_t) {
-  machine_->connected(now(), {id, peer, dialled_.contains(id.value)});
+void SequencerProcess::on_connected(ConnectionId id, const Hello& peer, std::uint64_t dial_key) {
+  machine_->connected(now(), {id, peer, static_cast<std::uint32_t>(dial_key)});
   perform();
 }
-void SequencerProcess::on_connect_failed(std::uint64_t, ConnectionId id) {
-  const auto d = dialled_.find(id.value);
-  if (d == dialled_.end()) return;
-  redial(d->second, 20ms + Duration(world_.random.below(80'000)));
-  dialled_.erase(d);
+void SequencerProcess::on_connect_failed(std::uint64_t dial_key, ConnectionId) {
+  machine_->dial_failed(
+      now(), {static_cast<std::uint32_t>(dial_key), Error{Errc::connection_lost, "refused"}});
+  perform();
 }
 void SequencerProcess::on_disconnected(ConnectionId id) {
-  on_connect_failed(0, id);
   machine_->disconnected(now(), {id});
   perform();
 }

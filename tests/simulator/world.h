@@ -400,8 +400,6 @@ class SequencerProcess final : public Process {
   void perform();
   void save_next();
   void save_late();
-  void dial(const std::string& address);
-  void redial(const std::string& address, Duration delay);
   void saved(const sequencer::SaveRaft& save);
   void check_records();
   bool has_space();
@@ -418,8 +416,7 @@ class SequencerProcess final : public Process {
   static constexpr int reserve_saves = 8;
   static constexpr Duration space_asked_every = 1s;
   std::unique_ptr<sequencer::SequencerMachine> machine_;
-  std::vector<sequencer::SaveRaft> saves_;        // the first save is under way
-  std::map<std::uint64_t, std::string> dialled_;  // connection id -> address
+  std::vector<sequencer::SaveRaft> saves_;  // the first save is under way
 };
 
 /// A client: hosts the production core of the SDK; the workload calls it through `call`.

@@ -40,7 +40,7 @@ bool Peers::is_heard(Time now, SequencerId id) const {
 Peers::Admission Peers::connected(Time now, const Connected& c) {
   const SequencerId id{c.peer.id};
   Admission out;
-  if (const std::string why = no_link_for(id, c.dialled); !why.empty()) {
+  if (const std::string why = no_link_for(id, c.dialled != 0); !why.empty()) {
     out.close = CloseConnection{c.connection, Error{Errc::wrong_identity, why}};
     return out;
   }

@@ -35,7 +35,7 @@ void StorageNodes::connected(NodeId id, const Connected& c) {
 bool StorageNodes::disconnected(Time now, NodeId id, const Disconnected& d) {
   StorageNode* n = find(id);
   if (n == nullptr || n->connection != d.connection) return false;
-  if (d.why == Errc::stale_metadata) n->refused_leader = now;
+  if (d.why.code == Errc::stale_metadata) n->refused_leader = now;
   *n = n->down();
   return true;
 }

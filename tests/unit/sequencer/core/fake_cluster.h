@@ -131,6 +131,7 @@ class FakeCluster {
   /// logs.
   void restart() {
     for (auto& [id, n] : nodes_) n.up = false;
+    dials_.clear();
     machine = std::make_unique<SequencerMachine>(options, disk, ++seed_);
     machine->start(now, wall_ms());
     run();
@@ -145,7 +146,7 @@ class FakeCluster {
     h.id = n.id.value;
     h.disk = n.disk;
     h.boot = n.boot;
-    machine->connected(now, {n.connection, h});
+    machine->connected(now, {n.connection, h, dials_[{Role::storage, n.id.value}]});
     run();
   }
   /// Carries out the oldest join that waits at node `i`.
@@ -171,7 +172,7 @@ class FakeCluster {
   }
   void disconnect(int i, Errc why = Errc::connection_lost) {
     node(i).up = false;
-    machine->disconnected(now, {node(i).connection, why});
+    machine->disconnected(now, {node(i).connection, Error{why, {}}});
     run();
   }
   /// Connects a client. `from` is its address; empty means a client in the same process.
@@ -179,21 +180,20 @@ class FakeCluster {
     const ConnectionId c{++connections_};
     Hello h;
     h.role = Role::client;
-    machine->connected(now, {c, h, false, from});
+    machine->connected(now, {c, h, 0, from});
     run();
     return c;
   }
   /// Connects another process as sequencer `id`. Of two sequencers the lower id dials, unless
-  /// `dialled` says otherwise.
-  ConnectionId connect_sequencer(std::uint32_t id, BootId boot = BootId{11},
-                                 std::optional<bool> dialled = {}) {
+  /// `dialled` is false: then the process dials in any case.
+  ConnectionId connect_sequencer(std::uint32_t id, BootId boot = BootId{11}, bool dialled = true) {
     const ConnectionId c{++connections_};
     Hello h;
     h.role = Role::sequencer;
     h.id = id;
     h.boot = boot;
     sequencers_[c] = SequencerId{id};
-    machine->connected(now, {c, h, dialled.value_or(SequencerId{id} > options.id)});
+    machine->connected(now, {c, h, dialled ? dials_[{Role::sequencer, id}] : 0});
     run();
     return c;
   }
@@ -263,6 +263,7 @@ class FakeCluster {
       auto sends = std::move(o.sends);
       events.insert(events.end(), o.events.begin(), o.events.end());
       auto closes = std::move(o.closes);
+      for (const Dial& d : o.dials) dials_[{d.role, d.id}] = d.number;
       o.clear();
       if (saves.empty() && sends.empty() && closes.empty()) return;
       for (const SaveRaft& s : saves) {
@@ -473,6 +474,8 @@ class FakeCluster {
 
   std::map<NodeId, FakeNode> nodes_;
   std::map<ConnectionId, SequencerId> sequencers_;
+  /// Dial::number of each peer that the sequencer has dialled; 0: it has not.
+  std::map<std::pair<Role, std::uint32_t>, std::uint32_t> dials_;
   std::uint64_t seed_;
   std::uint64_t connections_ = 0;
 };

@@ -1,12 +1,13 @@
-// Times of repeated attempts, for ClusterView's dialling. The pause doubles from min to max. Jitter
-// keeps clients from returning in step after a failure that all of them saw.
+// Times of repeated attempts. The pause doubles from min to max. Jitter keeps processes from
+// returning in step after a failure that all of them saw. The cores of the SDK (ClusterView) and of
+// the sequencer (Dialler) dial by it.
 #pragma once
 #include <algorithm>
 
 #include "proto-spec/vocabulary/random.h"
 #include "proto-spec/vocabulary/time.h"
 
-namespace loglog::client {
+namespace loglog {
 
 class RetrySchedule {
  public:
@@ -27,4 +28,4 @@ class RetrySchedule {
   Duration min_, max_, pause_;
 };
 
-}  // namespace loglog::client
+}  // namespace loglog

@@ -1,12 +1,11 @@
-// Pauses between attempts: they double up to their maximum, and jitter keeps clients apart.
-#include "sdk/core/retry_schedule.h"
+// Pauses between attempts: they double up to their maximum, and jitter keeps processes apart.
+#include "proto-spec/vocabulary/retry_schedule.h"
 
 #include <doctest/doctest.h>
 
 #include <set>
 
 using namespace loglog;
-using namespace loglog::client;
 
 TEST_CASE("a pause doubles with each failure up to its maximum, and a success resets it") {
   Random random(1);
