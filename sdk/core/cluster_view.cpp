@@ -378,7 +378,7 @@ void ClusterView::disconnected(Time now, const Disconnected& d) {
 }
 
 void ClusterView::drop(Time now, ConnectionId c) {
-  out_.closes.push_back({c});
+  out_.closes.push_back({c, {}});
   disconnected(now, {c, Error{Errc::connection_lost, {}}});
 }
 

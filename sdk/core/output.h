@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "proto-spec/session/net.h"
 #include "proto-spec/vocabulary/bytes.h"
 #include "proto-spec/vocabulary/ids.h"
 #include "proto-spec/vocabulary/result.h"
@@ -140,16 +141,8 @@ struct Connect {
   ConnectionId connection;  ///< chosen by the core, never used again
   std::string address;
 };
-/// Queue a message. A message to a connection that is gone is dropped.
-struct Send {
-  ConnectionId to;
-  RequestId request;
-  Message message;
-};
-/// Close the connection. The core counts it as gone already.
-struct Close {
-  ConnectionId connection;
-};
+using net::CloseConnection;
+using net::Send;
 
 // ---- Events
 
@@ -178,7 +171,7 @@ struct Output {
   std::vector<Completed> completed;
   std::vector<Connect> connects;
   std::vector<Send> sends;
-  std::vector<Close> closes;
+  std::vector<CloseConnection> closes;
   std::vector<Event> events;
   Time wake = never;  ///< when to call ClientMachine::tick()
   void clear() {
@@ -203,11 +196,6 @@ struct Disconnected {
   ConnectionId connection;
   Error why;
 };
-/// A message of a peer. An answer has the RequestId of its request, which is 0 for no request.
-struct Arrived {
-  ConnectionId from;
-  RequestId request;
-  Message message;
-};
+using net::Arrived;
 
 }  // namespace loglog::client

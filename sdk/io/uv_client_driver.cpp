@@ -124,8 +124,8 @@ void ClientDriver::perform() {
   Output& o = machine_.output();
   for (const Connect& c : o.connects)
     links_.dial(c.connection, c.address, machine_.hello(), {{Role::sequencer, Role::storage}, 0});
-  for (const Send& s : o.sends) links_.send(s.to, s.request, s.message);
-  for (const Close& c : o.closes) links_.close(c.connection);
+  links_.send(o.sends);
+  for (const CloseConnection& c : o.closes) links_.close(c.connection, c.why);
   // The Output is complete and cleared before any handler of the application runs.
   const Time wake = o.wake;
   completing_.swap(o.completed);

@@ -251,7 +251,7 @@ class Story {
         if (honest_)
           if (auto a = answer(s.message)) arrive(s.to, s.request, std::move(*a));
       }
-      for (const Close& c : o.closes) up_.erase(c.connection);
+      for (const CloseConnection& c : o.closes) up_.erase(c.connection);
     }
   }
   void connect(const Connect& c) {
