@@ -20,6 +20,8 @@
 //   cluster_calls.*         calls about logs and nodes; status_calls.* for status()
 //   questions.*             requests that are repeated until they are answered
 //   cluster_view.*          connections, metadata, the leader
+//   damage_reports.h        the node to report for bytes that do not verify (K4)
+//   client_core.h           the parts above, and which of them uses which
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -31,6 +33,8 @@
 #include "sdk/core/output.h"
 
 namespace loglog::client {
+
+struct ClientCore;
 
 /// Not thread-safe, not movable. Functions that take `now` expect a time that never decreases.
 class ClientMachine {
@@ -145,10 +149,9 @@ class ClientMachine {
   Hello hello() const;
 
  private:
-  struct Parts;
   bool begins(Time now, Token token);
 
-  std::unique_ptr<Parts> parts_;
+  std::unique_ptr<ClientCore> core_;
 };
 
 }  // namespace loglog::client

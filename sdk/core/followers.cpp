@@ -32,7 +32,7 @@ void Followers::subscribe(Time now, Token t, Call& f) {
       c = view_.node(now, f.node = info->members[i].node);
   if (c == ConnectionId{}) {  // no replica can be asked: start the round over
     f.tried.clear();
-    f.blame.clear();
+    f.reports.clear();
     return;
   }
   f.connection = c;
@@ -67,7 +67,7 @@ void Followers::move_on(Time now, Call& f, bool failed) {
   f.due = all ? now + round_pause : now;
   if (!all) return;
   f.tried.clear();
-  f.blame.clear();
+  f.reports.clear();
 }
 
 void Followers::fail_over(Time now, Token t, Call& f) {
@@ -118,14 +118,14 @@ void Followers::page(Time now, Token t, NodeId node, ConnectionId c, Page& p, Ca
     view_.figures().followed_bytes += e.payload.size();
   }
   view_.figures().followed_entries += d.entries.size();
-  f.blame.taken(view_, f.cursor, begin, c, good);
+  f.reports.taken(view_, f.cursor, begin, c, good);
   // Without entries the page held frames of the log's own, and only the position moves.
   if (d.next != begin) answers_.complete(t, std::move(d), false);
   if (good) {
     f.tried.clear();
     return give_credit(f);
   }
-  if (const LogInfo* info = view_.log(f.log); info && f.blame.all_of(*info))
+  if (const LogInfo* info = view_.log(f.log); info && f.reports.all_of(*info))
     return end(
         now, t,
         Failure{Error{Errc::not_an_entry, "offset " + std::to_string(f.cursor.next().value)}});

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "sdk/core/answers.h"
-#include "sdk/core/blame.h"
+#include "sdk/core/damage_reports.h"
 #include "sdk/core/options.h"
 #include "sdk/core/questions.h"
 #include "sdk/core/replica_choice.h"
@@ -36,7 +36,7 @@ class Followers {
 
  private:
   struct Call {
-    Call(LogId l, Offset from) : log(l), cursor(l, from), blame(l) {}
+    Call(LogId l, Offset from) : log(l), cursor(l, from), reports(l) {}
     LogId log;
     FollowCursor cursor;
     NodeId node{};                              // of the current or last subscription
@@ -45,7 +45,7 @@ class Followers {
     std::uint64_t granted = 0, received = 0;    // bytes on this subscription
     std::uint64_t delivered = 0, consumed = 0;  // bytes of frames, since follow()
     std::set<NodeId> tried;                     // replicas that failed in this round
-    Blame blame;
+    DamageReports reports;
     // `due`: no new subscription before. `silent_at`: when a silent subscription is compared with
     // another replica.
     Time due{}, silent_at = never;

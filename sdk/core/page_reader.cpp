@@ -41,7 +41,7 @@ ConnectionId PageReader::connection(Time now, const LogInfo& info) {
 /// asked to, because its offset may be a guess of a person.
 void PageReader::taken(Offset begin, ConnectionId connection, bool good) {
   if (whom_.replica == NodeId{}) {
-    blame_.taken(view_, cursor_, begin, connection, good);
+    reports_.taken(view_, cursor_, begin, connection, good);
     doubted_ = doubted_ || !good;
   } else if (whom_.report && !good) {
     view_.tell(connection, RequestId{0}, ReportCorrupt{log_, cursor_.next(), frame_overhead});
@@ -97,8 +97,8 @@ void PageReader::next_replica(Time now, NodeId failed, Errc why) {
   due_ = {};
   const LogInfo* info = view_.log(log_);
   if (!round_.failed(now, failed, info)) return poll(now);
-  const bool none_has_it = info != nullptr && blame_.all_of(*info);
-  blame_.clear();
+  const bool none_has_it = info != nullptr && reports_.all_of(*info);
+  reports_.clear();
   due_ = now + all_refused_pause;
   on_step_(now, Step{.reason = none_has_it ? Errc::not_an_entry : why});
 }

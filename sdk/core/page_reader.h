@@ -5,8 +5,8 @@
 #include <functional>
 #include <memory>
 
-#include "sdk/core/blame.h"
 #include "sdk/core/cluster_view.h"
+#include "sdk/core/damage_reports.h"
 #include "sdk/core/follow_cursor.h"
 #include "sdk/core/replica_choice.h"
 
@@ -40,7 +40,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
         max_bytes_(max_bytes),
         wait_(wait),
         cursor_(log, from),
-        blame_(log),
+        reports_(log),
         on_step_(std::move(on_step)),
         whom_(whom) {}
 
@@ -75,7 +75,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   std::uint32_t max_bytes_;
   Duration wait_;
   FollowCursor cursor_;
-  Blame blame_;
+  DamageReports reports_;
   OnStep on_step_;
   ReadFrom whom_;
   NodeId node_{};  // asked last; 0: choose

@@ -11,9 +11,9 @@
 
 namespace loglog::client {
 
-class Blame {
+class DamageReports {
  public:
-  explicit Blame(LogId log) : log_(log) {}
+  explicit DamageReports(LogId log) : log_(log) {}
 
   /// Takes note of a page: the cursor, which stood at `begin`, has taken bytes that came over the
   /// connection `node`. `good`: all of them verified.
