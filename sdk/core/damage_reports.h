@@ -3,6 +3,7 @@
 // wrong instead of the bytes. Then a node is reported only after another replica has given a good
 // frame there. Used by PageReader and by follows.
 #pragma once
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -20,9 +21,9 @@ class DamageReports {
   void taken(ClusterView& view, const FollowCursor& cursor, Offset begin, ConnectionId node,
              bool good) {
     if (!cursor.at_first())
-      for (const ConnectionId c : std::exchange(suspects_, {})) tell(view, c, begin);
+      for (const Suspect& s : std::exchange(suspects_, {})) tell(view, s.connection, begin);
     if (good) return;
-    if (cursor.at_first()) suspects_.push_back(node);
+    if (cursor.at_first()) suspect(view.storage_at(node).node, node);
     else tell(view, node, cursor.next());
   }
   /// True if every replica gave a bad first frame, so no entry begins at the offset.
@@ -30,13 +31,24 @@ class DamageReports {
   void clear() { suspects_.clear(); }
 
  private:
+  // A node that gave a bad first frame and is not reported yet.
+  struct Suspect {
+    NodeId node;
+    ConnectionId connection;  // the newest over which it did
+  };
+  /// A node that is bad at the offset again is a single replica all the same.
+  void suspect(NodeId node, ConnectionId connection) {
+    const auto known = std::ranges::find(suspects_, node, &Suspect::node);
+    if (known == suspects_.end()) suspects_.push_back({node, connection});
+    else known->connection = connection;
+  }
   void tell(ClusterView& view, ConnectionId to, Offset at) const {
     ++view.figures().corrupt_pages;
     view.tell(to, RequestId{0}, ReportCorrupt{log_, at, frame_overhead});
   }
 
   LogId log_;
-  std::vector<ConnectionId> suspects_;  // gave a bad first frame and are not reported yet
+  std::vector<Suspect> suspects_;
 };
 
 }  // namespace loglog::client

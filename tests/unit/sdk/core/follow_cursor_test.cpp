@@ -6,38 +6,20 @@
 
 #include <string>
 
+#include "tests/unit/sdk/core/stored_log.h"
+
 using namespace loglog;
 using namespace loglog::client;
 
 namespace {
 
-constexpr LogId log_of_test{7};
+constexpr LogId log_of_test = StoredLog::log;
 
 /// A log of a term start, three entries and their offsets.
-struct Stored {
-  Bytes bytes;
-  std::vector<Offset> begins;
-  Offset end() const { return Offset{bytes.size()}; }
-
+struct Stored : StoredLog {
   Stored() {
-    TermStartPayload start;
-    add(make_term_start_image(start));
-    for (const std::string text : {"one", "second", ""}) {
-      Bytes frame = Bytes::allocate(text.size() + frame_overhead);
-      write_frame_image(frame.mutable_data(), FrameKind::entry, ProducerId{9},
-                        Sequence{begins.size()}, std::as_bytes(std::span(text)));
-      add(frame);
-    }
-  }
-  void add(Bytes frame) {
-    const Offset at{bytes.size()};
-    begins.push_back(at);
-    Bytes all = Bytes::allocate(bytes.size() + frame.size());
-    if (!bytes.empty()) std::memcpy(all.mutable_data(), bytes.data(), bytes.size());
-    std::memcpy(all.mutable_data() + bytes.size(), frame.data(), frame.size());
-    stamp_frame(all.mutable_data() + at.value, static_cast<std::uint32_t>(frame.size()), Term{1},
-                log_of_test, at, Chain{});
-    bytes = all;
+    term_start();
+    for (const std::string text : {"one", "second", ""}) entry(9, begins.size(), text);
   }
 };
 
