@@ -1,0 +1,71 @@
+// The uploads of a run, a state for each replica: what a repeat may send again, and when the next
+// attempt is due.
+#include "sdk/core/replica_uploads.h"
+
+#include <doctest/doctest.h>
+
+using namespace loglog;
+using namespace loglog::client;
+using State = ReplicaUploads::State;
+
+namespace {
+const std::vector<Member> members = {{NodeId{1}, {}}, {NodeId{2}, {}}, {NodeId{3}, {}}};
+const Time now{10s};
+}  // namespace
+
+TEST_CASE("a repeat goes to every replica but those to which an upload is under way") {
+  ReplicaUploads u;
+  u.begin(members);
+  u.find(NodeId{1})->state = State::taken;
+  u.sent(*u.find(NodeId{2}), ConnectionId{5}, now);
+  u.find(NodeId{3})->state = State::dropped;
+  CHECK(u.taken() == 1);
+  CHECK(u.taken_or_sent() == 2);
+  u.again();
+  CHECK(u.find(NodeId{1})->state == State::wanted);
+  CHECK(u.find(NodeId{2})->state == State::sent);
+  CHECK(u.find(NodeId{2})->on == ConnectionId{5});
+  CHECK(u.find(NodeId{3})->state == State::wanted);
+  CHECK(u.find(NodeId{4}) == nullptr);
+}
+
+TEST_CASE("after the commit only uploads under way are waited for") {
+  ReplicaUploads u;
+  u.begin(members);
+  u.find(NodeId{1})->state = State::taken;
+  u.sent(*u.find(NodeId{2}), ConnectionId{5}, now);
+  u.drop_unsent();
+  CHECK(u.pending());
+  CHECK(u.find(NodeId{3})->state == State::dropped);
+  u.find(NodeId{2})->state = State::taken;
+  CHECK_FALSE(u.pending());
+}
+
+TEST_CASE("the next attempt is due at the end of the shortest pause of a replica that wants it") {
+  ReplicaUploads u;
+  u.begin(members);
+  CHECK(u.wake(now) == never);  // connections wake the core by themselves
+  u.find(NodeId{1})->not_before = now + 30ms;
+  u.find(NodeId{2})->not_before = now + 20ms;
+  u.find(NodeId{3})->not_before = now + 10ms;
+  u.find(NodeId{3})->state = State::sent;
+  CHECK(u.wake(now) == now + 20ms);
+  CHECK(u.wake(now + 20ms) == now + 30ms);
+}
+
+TEST_CASE("a cancelled run says so once, and a renewed run begins with no word of the former") {
+  ReplicaUploads u;
+  u.begin(members);
+  u.sent(*u.find(NodeId{1}), ConnectionId{5}, now);
+  u.sent(*u.find(NodeId{2}), ConnectionId{6}, now + 1s);
+  CHECK(u.since() == now);
+  CHECK(u.cancel());
+  CHECK_FALSE(u.cancel());
+  CHECK(u.is_cancelled());
+  u.renew();
+  CHECK_FALSE(u.has_begun());
+  u.begin(members);
+  CHECK_FALSE(u.is_cancelled());
+  CHECK(u.taken_or_sent() == 0);
+  CHECK(u.since() == never);
+}
