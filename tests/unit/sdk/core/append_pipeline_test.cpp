@@ -64,6 +64,8 @@ struct Producing : AskedCluster {
 };
 }  // namespace
 
+// The bound limits what a client has staged on the nodes. The next run goes when the first is
+// settled, and not when its uploads are answered.
 TEST_CASE("no more runs than the bound are on their way, and the next goes when one is settled") {
   Producing c(2);
   c.append(4);
@@ -81,6 +83,8 @@ TEST_CASE("no more runs than the bound are on their way, and the next goes when 
   CHECK(c.first_of(next[0]) == Sequence{3});
 }
 
+// The leader takes a producer's runs in the order of their numbers. A Commit that overtook another
+// would be refused.
 TEST_CASE("runs are committed in the order of their numbers, whichever arrives first (A1)") {
   Producing c;
   c.append(3);  // the third entry cuts the second run
@@ -99,6 +103,8 @@ TEST_CASE("runs are committed in the order of their numbers, whichever arrives f
   CHECK(c.commits() == std::vector<std::uint64_t>{1, 2});
 }
 
+// The append is acknowledged by the write quorum. The bytes stay in memory for the third replica,
+// but not for ever: it catches up from its peers.
 TEST_CASE("a replica that is slow to take a committed run holds its bytes for the grace alone") {
   Producing c;
   c.append(1);
@@ -133,6 +139,8 @@ TEST_CASE("a replica that is slow to take a committed run holds its bytes for th
   CHECK(c.out.events[0].log == c.log);
 }
 
+// resolve() asks the pipeline first. As long as a Commit is under way, absence from the log proves
+// nothing.
 TEST_CASE("the pipeline knows an entry's fate once its run is settled, and not before (A4)") {
   Producing c;
   c.append(1, c.now + 1s);

@@ -37,6 +37,8 @@ struct Calls : AskedCluster {
 };
 }  // namespace
 
+// Storage nodes know their own logs alone, and a former leader may lag. If their word counted, an
+// application would create a second log in place of waiting for the first.
 TEST_CASE("only the leader's word ends an open with no_such_log (R2)") {
   Calls c;
   c.calls.open_log(c.now, c.token, "other", never);
@@ -53,6 +55,8 @@ TEST_CASE("only the leader's word ends an open with no_such_log (R2)") {
   CHECK(c.error().detail == "other");
 }
 
+// Another client creates the log at the same time. The name is taken already, so 'no such log'
+// would be wrong, and the log takes no appends yet.
 TEST_CASE("a log that is being created is waited for, and is known once it is open") {
   Calls c;
   Metadata m = c.metadata();
@@ -68,6 +72,8 @@ TEST_CASE("a log that is being created is waited for, and is known once it is op
   CHECK(c.view.log(LogId{8})->state == LogState::open);
 }
 
+// The leader recognizes a copy by its id, and refuses a change that is based on an older state. A
+// copy under a newer basis could act a second time, after another client's change.
 TEST_CASE("all copies of a change carry the same basis, and each change an id of its own (T6)") {
   Calls c;
   c.calls.create_log(c.now, Token{1}, "a", {}, never);
@@ -92,6 +98,8 @@ TEST_CASE("all copies of a change carry the same basis, and each change an id of
   CHECK(c.view.log(LogId{8}) != nullptr);
 }
 
+// The only copy was refused, so nothing of it was done and it may go again. Metadata of a sequencer
+// that does not lead may be older than the change that overtook it.
 TEST_CASE("a change is based anew on the leader's metadata alone, under its old id (T6, R2)") {
   Calls c;
   c.calls.set_fence(c.now, c.token, c.log, FenceToken{4}, never);
@@ -118,6 +126,8 @@ TEST_CASE("a change is based anew on the leader's metadata alone, under its old 
   CHECK(c.result<client::Fence>().end == Offset{800});
 }
 
+// The operator means the disk that is registered now. The request names it, so that a late copy
+// does not replace the disk that took its place.
 TEST_CASE("a replacement names the disk that is registered, so that it cannot act late (T6)") {
   Calls c;
   NodeId node{2};
@@ -137,6 +147,8 @@ TEST_CASE("a replacement names the disk that is registered, so that it cannot ac
   c.result<client::Succeeded>();
 }
 
+// An older leader would close the connection for a message that it does not know. The text says
+// what the operator has to do.
 TEST_CASE("a raise is not sent to a leader of an older protocol version (W7)") {
   Calls c;
   c.calls.raise_version(c.now, c.token, 2, never);
@@ -147,6 +159,7 @@ TEST_CASE("a raise is not sent to a leader of an older protocol version (W7)") {
   CHECK(c.error().detail.find("a raise needs 4: upgrade all programs first") != std::string::npos);
 }
 
+// A storage node's list is a part of the logs, and nothing in it shows that it is a part.
 TEST_CASE("a list of logs is a sequencer's, because a storage node knows only its own logs") {
   Calls c;
   c.view.not_leader(c.sequencer, {});
@@ -164,6 +177,8 @@ TEST_CASE("a list of logs is a sequencer's, because a storage node knows only it
   CHECK(c.result<Metadatas>().metadata.logs.size() == 1);
 }
 
+// The detail is the only place where the operator reads which replicas differ. A message of another
+// kind is a mistake of its sender and decides nothing.
 TEST_CASE("a refusal ends a call with its code and text, an answer of another kind ends nothing") {
   Calls c;
   c.calls.tail(c.now, c.token, c.log, never);

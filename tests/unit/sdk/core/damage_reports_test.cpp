@@ -30,6 +30,8 @@ struct Reports : AskedCluster {
 };
 }  // namespace
 
+// A frame begins where a good frame ends, so bad bytes there are damage and no mistake of the
+// reader.
 TEST_CASE("damage behind a good frame is reported at once, at the frame's offset (K4)") {
   Reports c;
   FollowCursor cursor(c.log, Offset{});
@@ -41,6 +43,7 @@ TEST_CASE("damage behind a good frame is reported at once, at the frame's offset
   CHECK(c.view.figures().corrupt_pages == 1);
 }
 
+// The good frame proves that the offset is a frame's, and so that the other replicas are damaged.
 TEST_CASE("a bad first frame is reported once another replica is good there, each node once (K4)") {
   Reports c;
   FollowCursor cursor(c.log, Offset{});
@@ -60,6 +63,8 @@ TEST_CASE("a bad first frame is reported once another replica is good there, eac
   CHECK(c.take<ReportCorrupt>().empty());
 }
 
+// A damaged replica may be asked again because others vanish. Counted twice, it would turn a good
+// offset into 'no entry begins there'.
 TEST_CASE("no entry begins at an offset only if every replica is bad there, each counted once") {
   Reports c;
   FollowCursor cursor(c.log, Offset{});

@@ -53,6 +53,8 @@ struct Following : AskedCluster {
 };
 }  // namespace
 
+// The window bounds the memory of the client, whatever the application does. Credit in small steps
+// would cost a message for each page.
 TEST_CASE("a replica may push a window ahead of what the application consumed, and no more") {
   Following c;
   const Send s = c.follow();
@@ -69,6 +71,8 @@ TEST_CASE("a replica may push a window ahead of what the application consumed, a
   CHECK(c.credit() == 3 * frame - window / 8);
 }
 
+// The application cannot consume a part of an entry. If parts did not count as consumed, the follow
+// would wait for credit for ever.
 TEST_CASE("a frame that is larger than the window comes in whole") {
   Following c;
   const Offset at = c.stored.end();
@@ -84,6 +88,7 @@ TEST_CASE("a frame that is larger than the window comes in whole") {
   CHECK(c.result<Delivered>().entries.at(0).payload.size() == 3 * window);
 }
 
+// Entries that the application has not consumed still lie in its memory, whichever replica sent them.
 TEST_CASE("a new subscription has credit for what the application can still take") {
   Following c;
   const Send s = c.follow();
@@ -96,6 +101,8 @@ TEST_CASE("a new subscription has credit for what the application can still take
         std::max(1u, window - std::min(window, unread)));
 }
 
+// No entry is skipped and none comes twice. The part of a frame that came from the former replica
+// is thrown away.
 TEST_CASE("when its replica fails, a follow goes on elsewhere where it stands (R1)") {
   Following c;
   const Send s = c.follow();
@@ -131,6 +138,7 @@ TEST_CASE("when its replica fails, a follow goes on elsewhere where it stands (R
   CHECK(c.result<Delivered>(1).entries.at(0).offset == next);
 }
 
+// While the cluster restarts, each follow of each client would otherwise subscribe in a busy loop.
 TEST_CASE("after all replicas have failed a follow rests for a while") {
   Following c;
   Send s = c.follow();
@@ -150,6 +158,8 @@ TEST_CASE("after all replicas have failed a follow rests for a while") {
   CHECK(c.out.completed.empty());  // a follow has no deadline
 }
 
+// An idle log and a replica that is cut off look the same on the connection. A small read from
+// another replica tells them apart; without credit the silence proves nothing.
 TEST_CASE("a silent subscription is left if another replica has more, and kept otherwise") {
   Following c;
   const Send s = c.follow();
@@ -179,6 +189,8 @@ TEST_CASE("a silent subscription is left if another replica has more, and kept o
   CHECK(c.take<Credit>().size() == (moves ? 1 : 0));
 }
 
+// The leader's answer was made before the entries came, so it says nothing about a position that
+// they have proved.
 TEST_CASE("entries that come while the leader is asked for the end prove that the log reaches on") {
   Following c;
   const Offset from = c.stored.begins[4];
@@ -201,6 +213,7 @@ TEST_CASE("entries that come while the leader is asked for the end prove that th
   }
 }
 
+// To go on at the log's begin would hide the loss of entries from the application.
 TEST_CASE("a trimmed position ends a follow with the log's begin, and is not moved (R1)") {
   Following c;
   const Send s = c.follow(c.stored.begins[1]);
@@ -211,6 +224,7 @@ TEST_CASE("a trimmed position ends a follow with the log's begin, and is not mov
   CHECK(c.take<Follow>().empty());
 }
 
+// Entries before the damage are good and are given at once.
 TEST_CASE("damage is reported to its node, and the follow goes on elsewhere at that frame (K4)") {
   Following c;
   const Send s = c.follow();
@@ -224,6 +238,8 @@ TEST_CASE("damage is reported to its node, and the follow goes on elsewhere at t
   CHECK(c.offset_of(other) == c.stored.begins[2]);
 }
 
+// Without the last Credit the node would keep pushing up to the window, and would hold the
+// subscription in its memory.
 TEST_CASE("stop and close end a follow once, and its stream at the node") {
   Following c;
   const Send s = c.follow();

@@ -33,6 +33,8 @@ struct Checking : AskedCluster {
 };
 }  // namespace
 
+// After a failover the log's end lies behind a term start that no application has seen. The append
+// expected the end of the last entry, and that is still true.
 TEST_CASE("a gap with the leader's own frames alone is empty, whatever stands behind it (F1)") {
   Checking c;
   c.stored.entry(9, 1, "before");
@@ -44,6 +46,7 @@ TEST_CASE("a gap with the leader's own frames alone is empty, whatever stands be
   CHECK(c.done == std::vector{true});
 }
 
+// A single entry that is overlooked would break the condition of a single writer.
 TEST_CASE("a gap with an entry is not empty, wherever the entry stands in it (F1)") {
   Checking c;
   std::size_t page = ~std::size_t{0};
@@ -60,6 +63,8 @@ TEST_CASE("a gap with an entry is not empty, wherever the entry stands in it (F1
   CHECK(c.done == std::vector{false});
 }
 
+// The append is refused then: a refusal can be repeated by the application, a wrong commit cannot
+// be undone.
 TEST_CASE("a gap that cannot be read is not called empty (F1)") {
   Checking c;
   c.stored.entry(9, 1, "entry");
@@ -76,6 +81,7 @@ TEST_CASE("a gap that cannot be read is not called empty (F1)") {
   CHECK(c.done == std::vector{false});
 }
 
+// The gap is committed, so a replica will show it. The append's own deadline bounds the wait.
 TEST_CASE("replicas that refuse or vanish decide nothing about a gap (F1)") {
   Checking c;
   c.stored.term_start();
@@ -91,6 +97,7 @@ TEST_CASE("replicas that refuse or vanish decide nothing about a gap (F1)") {
   CHECK(c.done == std::vector{true});
 }
 
+// The producer has gone on, and the check of a former condition must not touch it.
 TEST_CASE("a gap without bytes is empty, and a destroyed check takes no answer") {
   Checking c;
   c.stored.term_start();

@@ -44,6 +44,8 @@ struct Reading : AskedCluster {
 };
 }  // namespace
 
+// A page ends where the node's buffer ends, and not at a frame. 21 bytes cut even the prefix of a
+// frame.
 TEST_CASE("pages that cut frames anywhere give each entry of the range once, in order") {
   Reading c;
   const Offset until = c.stored.begins[3];  // the begin of the third entry
@@ -65,6 +67,7 @@ TEST_CASE("pages that cut frames anywhere give each entry of the range once, in 
   CHECK(texts == std::vector<std::string>{"entry 1", "entry 2"});
 }
 
+// With the page size alone, an entry of 16 MB would take thousands of round trips.
 TEST_CASE("the rest of a frame that is longer than a page is asked for in a single read") {
   Reading c;
   const Offset at = c.stored.end();
@@ -81,6 +84,8 @@ TEST_CASE("the rest of a frame that is longer than a page is asked for in a sing
   CHECK(c.steps[0].entries.at(0).payload.size() == 50'000);
 }
 
+// A replica that lags answers quickly, so without rounds and rests a reader would ask it in a busy
+// loop. The last reason goes to the caller at the deadline.
 TEST_CASE("each replica is asked before any is asked again, then the reader rests and tells why") {
   Reading c;
   c.begin(Offset{});
@@ -99,6 +104,8 @@ TEST_CASE("each replica is asked before any is asked again, then the reader rest
   CHECK(c.take<Read>().size() == 1);
 }
 
+// Reads need a single replica (spec/06). The time-out comes on top of the wait that the reader
+// itself asked for.
 TEST_CASE("a replica that vanishes or is silent is left for another, at the same offset") {
   Reading c;
   c.begin(c.stored.begins[2], no_offset, 1u << 16, 500ms);
@@ -116,6 +123,8 @@ TEST_CASE("a replica that vanishes or is silent is left for another, at the same
   CHECK(c.steps.empty());
 }
 
+// The report makes the node check its disk and repair the frame from a peer. The reader does not
+// wait for that, and loses no entry that stands before the damage.
 TEST_CASE("damage is reported to its node, and the frame is read elsewhere from its begin (K4)") {
   Reading c;
   c.begin(Offset{});
@@ -133,6 +142,8 @@ TEST_CASE("damage is reported to its node, and the frame is read elsewhere from 
   CHECK(c.read_of(good).offset == frame);
 }
 
+// A wrong offset, for example of a person, gives bytes that do not verify on every replica. A
+// report would make each node search its disk for nothing.
 TEST_CASE("bad bytes at the first offset are damage only once another replica is good there (K4)") {
   Reading c;
   const Offset at = c.stored.begins[1];
@@ -165,6 +176,7 @@ TEST_CASE("bad bytes at the first offset are damage only once another replica is
   }
 }
 
+// Only the owner knows whether entries may be skipped: read() must not, a resolution must.
 TEST_CASE("a trimmed offset is told with the log's begin, and the owner moves the reader (R1)") {
   Reading c;
   c.begin(Offset{});
@@ -179,6 +191,8 @@ TEST_CASE("a trimmed offset is told with the log's begin, and the owner moves th
   CHECK(c.read_of(c.only<Read>()).offset == c.stored.begins[2]);
 }
 
+// The replica holds the request for a while, so that a reader at the end does not poll. Its
+// committed offset shows whether it lags.
 TEST_CASE("at the committed end a replica is asked to wait, and its committed offset is told") {
   Reading c;
   c.begin(c.stored.end(), no_offset, 1u << 16, 500ms);
@@ -191,6 +205,8 @@ TEST_CASE("at the committed end a replica is asked to wait, and its committed of
   CHECK(c.reader->wake() == c.now + connect_pause);
 }
 
+// `loglog verify` compares replicas, so an answer of another replica would hide the damage that it
+// looks for.
 TEST_CASE("a named replica alone is asked, and each of its refusals is a step") {
   Reading c;
   bool reports = false;
@@ -209,6 +225,8 @@ TEST_CASE("a named replica alone is asked, and each of its refusals is a step") 
   CHECK(c.take<ReportCorrupt>().size() == (reports ? 1 : 0));
 }
 
+// The call of the reader has ended, and a second end would be one too many. The request is still
+// under way and holds no reference to the reader.
 TEST_CASE("a reader that was stopped, or is gone, takes no answer") {
   Reading c;
   c.begin(Offset{});
@@ -223,6 +241,7 @@ TEST_CASE("a reader that was stopped, or is gone, takes no answer") {
   CHECK(c.take<Read>().empty());
 }
 
+// An offset that was stored elsewhere may be used before the log was opened in this client.
 TEST_CASE("a log that the client does not know is asked for, and read once it is known") {
   Reading c;
   c.reader =

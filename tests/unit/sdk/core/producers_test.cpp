@@ -40,6 +40,8 @@ struct Appending : AskedCluster {
 };
 }  // namespace
 
+// A node would refuse the frame and close the connection, and the appends of others with it. The
+// largest entry is allowed.
 TEST_CASE("an entry above the size limit is refused with its size, and nothing is sent (A6)") {
   Appending c;
   c.append(1, entry_size_max + 1);
@@ -53,6 +55,7 @@ TEST_CASE("an entry above the size limit is refused with its size, and nothing i
   CHECK(c.take<Upload>().size() == 3);
 }
 
+// If it were sent, its outcome would be unknown at once.
 TEST_CASE("an append whose deadline is now is refused, and nothing is sent (A6)") {
   Appending c;
   c.append(1, 10, c.log, c.now);
@@ -60,6 +63,8 @@ TEST_CASE("an append whose deadline is now is refused, and nothing is sent (A6)"
   CHECK(c.out.sends.empty());
 }
 
+// The bound protects the memory of the program. A large entry must not wait for ever for room that
+// it can never have.
 TEST_CASE("all logs share the bound of bytes in flight, and a large entry goes alone") {
   Options o;
   o.bytes_in_flight_max = 1000;
@@ -78,6 +83,8 @@ TEST_CASE("all logs share the bound of bytes in flight, and a large entry goes a
   CHECK(c.producers.has_room_for(1000 - frame_overhead));
 }
 
+// The leader orders a producer's numbers without gaps in each log. A number that is given twice
+// would make one entry hide the other.
 TEST_CASE("each log has a producer of its own, whose numbers go on (A1)") {
   Appending c;
   c.append(1, 10);
@@ -94,6 +101,8 @@ TEST_CASE("each log has a producer of its own, whose numbers go on (A1)") {
   CHECK(c.run_of(next[0]).first == c.run_of(first[0]).first + 1);
 }
 
+// Runs of two logs have the same numbers, so a Committed that reaches the wrong pipeline would tell
+// a wrong offset.
 TEST_CASE("a message about a log reaches the producer of that log alone") {
   Appending c;
   c.append(1, 10);
@@ -115,6 +124,8 @@ TEST_CASE("a message about a log reaches the producer of that log alone") {
   CHECK(c.out.completed[0].token == Token{2});
 }
 
+// The leader may order the run after the client is gone. The application must not append such an
+// entry again without a look at the log.
 TEST_CASE("close ends an append whose reference went out as unknown, every other as closed (A6)") {
   Options o;
   o.eager_commit = false;  // a reference goes out after its uploads

@@ -36,6 +36,8 @@ struct Asking : AskedCluster {
 };
 }  // namespace
 
+// Most questions cost the leader work, such as a Raft round trip for GetTail. So a question that
+// waits for its answer is not sent again, however often time passes.
 TEST_CASE("a question goes to the leader, and once until it is answered") {
   Asking c;
   c.ask();
@@ -51,6 +53,8 @@ TEST_CASE("a question goes to the leader, and once until it is answered") {
   CHECK(c.questions.wake() == never);
 }
 
+// The leader answered that it cannot act yet. It may have acted on the first copy all the same, so
+// a change of the metadata must not take the next refusal for a definite one.
 TEST_CASE("a temporary refusal is waited out, and the next answer is none to a first copy (T6)") {
   Asking c;
   c.ask();
@@ -65,6 +69,8 @@ TEST_CASE("a temporary refusal is waited out, and the next answer is none to a f
   CHECK(c.heard[0].repeated);
 }
 
+// The former leader names no other, so the client asks around. It must not ask the former leader
+// again meanwhile, which would answer the same for ever.
 TEST_CASE("a sequencer that does not lead is left for the leader that another one names") {
   Asking c;
   const auto sequencers = c.sequencers(2);
@@ -77,6 +83,8 @@ TEST_CASE("a sequencer that does not lead is left for the leader that another on
   CHECK(c.only<GetTail>().to == sequencers[1]);
 }
 
+// Nobody knows whether the leader acted before its answer was lost. The flag is what tells
+// delete_log that 'no such log' may be its own doing.
 TEST_CASE("an answer that is lost makes the next copy a repeated one (T6)") {
   Asking c;
   c.ask();
@@ -103,6 +111,8 @@ TEST_CASE("an answer that is lost makes the next copy a repeated one (T6)") {
   CHECK(c.heard[0].repeated);
 }
 
+// A chain of questions, such as tail and trim, goes on without a pause. The flag starts over,
+// because no copy of the new message has been sent yet.
 TEST_CASE("a message in place of an answer is asked at once, as a first copy (T6)") {
   Asking c;
   c.ask();
@@ -121,6 +131,8 @@ TEST_CASE("a message in place of an answer is asked at once, as a first copy (T6
   CHECK(c.take<TrimLog>().size() == 1);  // Again: the newer message, after the pause
 }
 
+// Any node knows which logs and nodes there are, so opening a log needs no leader. A tail needs the
+// leader's word.
 TEST_CASE("without a leader a question for anybody goes to any node, another one waits") {
   Asking c;
   c.view.not_leader(c.sequencer, {});
@@ -136,6 +148,8 @@ TEST_CASE("without a leader a question for anybody goes to any node, another one
   }
 }
 
+// The caller must hear why the call took so long: a cluster that answers 'not enough nodes' is
+// another problem than a cluster that is silent.
 TEST_CASE("at its deadline a question fails with the last temporary reason, once") {
   Asking c;
   c.ask(c.now + 1s);
@@ -156,6 +170,8 @@ TEST_CASE("at its deadline a question fails with the last temporary reason, once
   CHECK(c.out.completed.size() == 1);
 }
 
+// A service is often started before its cluster and waits for it. A person who typed a wrong
+// address waits for nothing.
 TEST_CASE("a program for a person is told at once of a cluster that was never there") {
   Options o;
   SUBCASE("for a person") { o.wait_for_cluster = false; }
@@ -177,6 +193,8 @@ TEST_CASE("a program for a person is told at once of a cluster that was never th
   CHECK_FALSE(f.timed_out);
 }
 
+// A read or a follow asks, and its own call ends by its own rules. A completion here would end that
+// call twice.
 TEST_CASE(
     "the end of a log is told once, or its absence at the time given, and completes no call") {
   Asking c;
@@ -208,6 +226,7 @@ TEST_CASE(
   CHECK(c.out.completed.empty());
 }
 
+// The driver drops its handlers after close(), so a completion that came later would find nobody.
 TEST_CASE("close ends every question with client_closed, and late answers end nothing") {
   Asking c;
   c.ask();

@@ -38,6 +38,8 @@ struct Calls : AskedCluster {
 };
 }  // namespace
 
+// Term starts and segment starts belong to the leader. A read that ended there would give an empty
+// page in the middle of the log, which callers take for its end.
 TEST_CASE("a read goes on over the log's own frames, and ends with the first entries") {
   Calls c;
   c.read(Offset{}, never, 1);
@@ -56,6 +58,8 @@ TEST_CASE("a read goes on over the log's own frames, and ends with the first ent
   CHECK(c.reads.wake() == never);
 }
 
+// 'not_here' of all replicas means that they lag, 'unavailable' that none answers. The operator
+// looks at different things.
 TEST_CASE("at its deadline a read tells the last reason, and a later page ends nothing") {
   Calls c;
   c.read(Offset{}, c.now + 1s);
@@ -78,6 +82,7 @@ TEST_CASE("at its deadline a read tells the last reason, and a later page ends n
   CHECK(c.take<Read>().empty());
 }
 
+// The application must learn that entries are gone. The offset tells where it can go on.
 TEST_CASE("a trimmed position ends a read with the log's begin (R1)") {
   Calls c;
   c.read(Offset{});
@@ -87,6 +92,8 @@ TEST_CASE("a trimmed position ends a read with the log's begin (R1)") {
   CHECK(c.result<Failure>().begins == Offset{400});
 }
 
+// A replica that has just become a member may not know the log yet. The log is gone only if no
+// replica has it.
 TEST_CASE("a log that a single replica does not have is read elsewhere; that none has, is gone") {
   Calls c;
   c.read(Offset{});
@@ -102,6 +109,7 @@ TEST_CASE("a log that a single replica does not have is read elsewhere; that non
   }
 }
 
+// This is the common poll of a reader that has caught up. It must cost the leader nothing.
 TEST_CASE("at the committed end a read ends without entries, and asks no leader") {
   Calls c;
   c.read(c.stored.end(), never, 1u << 16, 500ms);
@@ -113,6 +121,8 @@ TEST_CASE("at the committed end a read ends without entries, and asks no leader"
   CHECK(c.take<GetTail>().empty());
 }
 
+// The replica may lag, or the position may be of another log. Only the leader can tell, and reads
+// must work without a leader (decision 0035).
 TEST_CASE("beyond the end of a replica the leader decides, and a silent leader decides nothing") {
   Calls c;
   const Offset beyond = c.stored.end() + 1000;
@@ -138,6 +148,7 @@ TEST_CASE("beyond the end of a replica the leader decides, and a silent leader d
   CHECK(c.out.completed.size() == 1);
 }
 
+// The call is in two tables while the leader is asked, and may end in one of them only.
 TEST_CASE("close ends every read once, also a read that asks for the end") {
   Calls c;
   c.read(c.stored.end() + 1000);

@@ -13,6 +13,8 @@ const std::vector<Member> members = {{NodeId{1}, {}}, {NodeId{2}, {}}, {NodeId{3
 const Time now{10s};
 }  // namespace
 
+// An upload that is under way will arrive or end with its connection. A second copy of a large run
+// would only fill the link.
 TEST_CASE("a repeat goes to every replica but those to which an upload is under way") {
   ReplicaUploads u;
   u.begin(members);
@@ -29,6 +31,7 @@ TEST_CASE("a repeat goes to every replica but those to which an upload is under 
   CHECK(u.find(NodeId{4}) == nullptr);
 }
 
+// The other replicas copy the run from their peers, which costs the client nothing.
 TEST_CASE("after the commit only uploads under way are waited for") {
   ReplicaUploads u;
   u.begin(members);
@@ -41,6 +44,8 @@ TEST_CASE("after the commit only uploads under way are waited for") {
   CHECK_FALSE(u.pending());
 }
 
+// An upload under way needs no timer, since its answer or the end of its connection comes by
+// itself.
 TEST_CASE("the next attempt is due at the end of the shortest pause of a replica that wants it") {
   ReplicaUploads u;
   u.begin(members);
@@ -53,6 +58,8 @@ TEST_CASE("the next attempt is due at the end of the shortest pause of a replica
   CHECK(u.wake(now + 20ms) == now + 30ms);
 }
 
+// The leader stops waiting for the run's bytes. After a resolution the nodes may have dropped the
+// run, so that every replica needs it once more.
 TEST_CASE("a cancelled run says so once, and a renewed run begins with no word of the former") {
   ReplicaUploads u;
   u.begin(members);

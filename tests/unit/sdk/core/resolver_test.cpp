@@ -44,6 +44,8 @@ struct Resolving : AskedCluster {
 };
 }  // namespace
 
+// Sequence numbers are a producer's own: another producer has the same numbers. An entry at the end
+// of the range belongs to the next term and proves nothing.
 TEST_CASE("exactly the producer's entries of the range are found, where they stand (A3)") {
   Resolving c;
   c.begin(c.stored.begins[2], c.own(4));  // from behind entry 1 up to entry 4
@@ -59,6 +61,8 @@ TEST_CASE("exactly the producer's entries of the range are found, where they sta
   CHECK(c.take<Read>().empty());  // the range was read, so no replica is asked again
 }
 
+// An entry that is not found may have been in the trimmed part. Fates must call it unknown and not
+// absent.
 TEST_CASE("a part of the range that was trimmed is told, and the rest is read (A5)") {
   Resolving c;
   c.begin(Offset{}, c.stored.end());
@@ -73,6 +77,7 @@ TEST_CASE("a part of the range that was trimmed is told, and the rest is read (A
   CHECK_FALSE(c.done[0].found.contains(Sequence{2}));
 }
 
+// The reader now stands above the range, and must not read what lies there.
 TEST_CASE("a trim beyond the whole range ends the resolution, all of it clipped (A5)") {
   Resolving c;
   c.begin(Offset{}, c.own(3));
@@ -82,6 +87,8 @@ TEST_CASE("a trim beyond the whole range ends the resolution, all of it clipped 
   CHECK(c.done[0].found.empty());
 }
 
+// All bytes of the range are committed, so a replica will have them. Absence that was concluded
+// from a gap would commit an entry twice.
 TEST_CASE("replicas that refuse are waited for, because absence needs the whole range (A3)") {
   Resolving c;
   c.begin(Offset{}, c.stored.end());
@@ -110,6 +117,7 @@ TEST_CASE("replicas that refuse are waited for, because absence needs the whole 
   CHECK(c.done[0].found.size() == 4);
 }
 
+// The usual change of term: no Commit was under way.
 TEST_CASE("an empty range needs no replica") {
   Resolving c;
   c.begin(c.own(2), c.own(2));
@@ -118,6 +126,7 @@ TEST_CASE("an empty range needs no replica") {
   CHECK(c.take<Read>().empty());
 }
 
+// Its producer has begun another term, and the answer is about a range of the former term.
 TEST_CASE("a resolver that is destroyed takes no answer") {
   Resolving c;
   c.begin(Offset{}, c.stored.end());

@@ -30,6 +30,7 @@ struct Asking : AskedCluster {
 };
 }  // namespace
 
+// Status is asked by people and by monitoring in bad times, so it must not add load by repeats.
 TEST_CASE("every sequencer is asked once, and the call ends with the last answer") {
   Asking c;
   c.statuses.ask(c.now, c.token, true, never);
@@ -51,6 +52,8 @@ TEST_CASE("every sequencer is asked once, and the call ends with the last answer
   CHECK(c.statuses.wake() == never);
 }
 
+// A dead sequencer must not make an operator wait for the deadline, and must be named: its absence
+// is the answer.
 TEST_CASE("a sequencer that is silent for a second is named as unreachable, before the deadline") {
   Asking c;
   c.statuses.ask(c.now, c.token, false, c.now + 60s);
@@ -70,6 +73,7 @@ TEST_CASE("a sequencer that is silent for a second is named as unreachable, befo
   CHECK(c.out.completed.size() == 1);
 }
 
+// Answers that have come are worth more than an error.
 TEST_CASE("a deadline that comes first ends the call with the answers that came") {
   Asking c;
   c.statuses.ask(c.now, c.token, false, c.now + 100ms);
@@ -79,6 +83,8 @@ TEST_CASE("a deadline that comes first ends the call with the answers that came"
   CHECK(c.result<ClusterStatus>().unreachable.size() == 2);
 }
 
+// The answer on the lost connection will not come. A sequencer that restarts within the wait is
+// still worth its first question.
 TEST_CASE("a sequencer whose connection vanishes is not asked again, and a new one is asked") {
   Asking c;
   SUBCASE("it vanishes after the question") {
@@ -104,6 +110,8 @@ TEST_CASE("a sequencer whose connection vanishes is not asked again, and a new o
   }
 }
 
+// In a distant cluster a second is less than a dial takes. The time that finding the sequencers
+// took is the only measure of the distance at that moment.
 TEST_CASE("the wait is twice as long as finding the sequencers took (F18)") {
   UnreachedCluster c;
   StatusCalls statuses{c.options, c.view, c.answers};
@@ -127,6 +135,8 @@ TEST_CASE("the wait is twice as long as finding the sequencers took (F18)") {
   CHECK(std::get<ClusterStatus>(c.out.completed[0].result).unreachable.size() == 2);
 }
 
+// If every address refuses, waiting until the deadline changes nothing; while a dial is under way
+// it may.
 TEST_CASE(
     "without a known sequencer the call fails with the causes: soon if every address failed") {
   UnreachedCluster c;
@@ -151,6 +161,7 @@ TEST_CASE(
   CHECK(f.error.detail == cause);
 }
 
+// Late answers find no call any more, and must not bring it back.
 TEST_CASE("close ends a status call with client_closed, and a late answer ends nothing") {
   Asking c;
   c.statuses.ask(c.now, c.token, false, never);

@@ -52,6 +52,8 @@ struct Searching : AskedCluster {
 };
 }  // namespace
 
+// The list alone answers, so the question needs no read. A trim within the segment moves the answer
+// up to the log's begin.
 TEST_CASE("the segment of an offset is the last that begins at or below it, by the list alone") {
   Searching c;
   for (const std::uint64_t clock : {1000, 2000, 3000}) c.segment(clock);
@@ -69,6 +71,8 @@ TEST_CASE("the segment of an offset is the last that begins at or below it, by t
   CHECK(c.take<Read>().empty());
 }
 
+// A leader whose clock was just set writes no time. Taken for early, its segment would hide entries
+// that are younger than the asked time.
 TEST_CASE("a start whose leader knew no time is later than every time (R6)") {
   Searching c;
   for (const std::uint64_t clock : {std::uint64_t{1000}, std::uint64_t{2000}, no_clock})
@@ -80,6 +84,7 @@ TEST_CASE("a start whose leader knew no time is later than every time (R6)") {
   CHECK(c.steps[0].found == c.segments[1]);
 }
 
+// The list names points that are gone, so the halves of the search mean nothing any more.
 TEST_CASE("a point that is trimmed after it was listed: the points are listed anew (R6)") {
   Searching c;
   for (const std::uint64_t clock : {1000, 2000, 3000, 4000}) c.segment(clock);
@@ -97,6 +102,7 @@ TEST_CASE("a point that is trimmed after it was listed: the points are listed an
   CHECK(c.steps[0].found == c.segments[3]);  // nothing is left below, so all that is left is given
 }
 
+// The points are the same on every replica, so the search need not start over.
 TEST_CASE("a replica that vanishes is left for another, with the same question") {
   Searching c;
   for (const std::uint64_t clock : {1000, 2000, 3000, 4000}) c.segment(clock);
@@ -118,6 +124,7 @@ TEST_CASE("a replica that vanishes is left for another, with the same question")
   CHECK(c.steps[0].found == c.segments[1]);
 }
 
+// Perhaps the replicas have trimmed the points or lost the log, so the old list is not trusted.
 TEST_CASE("after a round of refusals the search rests, tells why, and lists the points anew") {
   Searching c;
   for (const std::uint64_t clock : {1000, 2000}) c.segment(clock);
@@ -136,6 +143,7 @@ TEST_CASE("after a round of refusals the search rests, tells why, and lists the 
   CHECK(c.take<GetSegments>().size() == 1);
 }
 
+// Its call has ended at the deadline.
 TEST_CASE("a search that was stopped takes no answer") {
   Searching c;
   c.segment(1000);

@@ -28,6 +28,7 @@ struct Calls : AskedCluster {
 };
 }  // namespace
 
+// The answers come in the other order than the questions, because the replicas differ in speed.
 TEST_CASE("calls that run together end each with its own answer") {
   Calls c;
   c.searches.segment_of(c.now, Token{1}, c.log, Offset{310}, never);
@@ -43,6 +44,8 @@ TEST_CASE("calls that run together end each with its own answer") {
   CHECK(c.searches.wake() == never);
 }
 
+// A failed round is remembered and does not end the call, because another replica may come up in
+// time.
 TEST_CASE("at its deadline a search fails with the last reason of the replicas") {
   Calls c;
   c.searches.offset_at(c.now, c.token, c.log, 1000, c.now + 1s);
@@ -64,6 +67,7 @@ TEST_CASE("at its deadline a search fails with the last reason of the replicas")
   CHECK(c.out.completed.size() == 1);
 }
 
+// The log was deleted, so waiting changes nothing.
 TEST_CASE("a log that is gone at every replica ends a search before its deadline") {
   Calls c;
   c.searches.offset_at(c.now, c.token, c.log, 1000, never);
@@ -74,6 +78,7 @@ TEST_CASE("a log that is gone at every replica ends a search before its deadline
   CHECK(c.take<GetSegments>().empty());
 }
 
+// Each search has a request under way, and its answer comes after the call has ended.
 TEST_CASE("close ends every search with client_closed, and late answers end nothing") {
   Calls c;
   c.searches.offset_at(c.now, Token{1}, c.log, 1000, never);
