@@ -33,6 +33,8 @@ enum class Bug : std::uint8_t {
   says_written,  ///< a driver reports bytes as sent while they are still queued
   shows_old_status,  ///< a status question gets an old answer
   shares_one_clock,  ///< all sequencers have the wrong clock of a single sequencer
+  finds_nothing,     ///< an application that resolves an append takes a found entry for absent
+  finds_elsewhere,   ///< an application that resolves an append takes the next entry's place for it
   orders_by_clock,   ///< an application believes that its clocks agree
 };
 /// The bugs of a run; empty except in a control.

@@ -102,6 +102,41 @@ void LogHistory::append_ended(const std::string& payload, const client::Completi
   }
 }
 
+void LogHistory::resolved(const std::string& payload, const client::Resolved& answer,
+                          std::uint64_t wall_ms) {
+  Begun& begun = begun_[payload];
+  const auto told = acknowledged_.find(payload);
+  const Offset stands = told != acknowledged_.end() ? told->second : begun.stands;
+  if (stands != no_offset && (!answer.is_committed || answer.offset != stands))
+    return violated(
+        world_, promise::resolved,
+        fmt::format("{} stands at {}, and resolve() {}", short_form(payload), stands.value,
+                    answer.is_committed ? fmt::format("finds it at {}", answer.offset.value)
+                                        : "calls it absent"));
+  if (answer.is_committed && begun.failed)
+    return violated(world_, promise::resolved,
+                    fmt::format("{} was absent, and resolve() finds it at {}", short_form(payload),
+                                answer.offset.value));
+  if (answer.is_committed && answer.next != answer.offset + payload.size() + frame_overhead)
+    return violated(world_, promise::resolved,
+                    fmt::format("{} at {} is said to end at {}", short_form(payload),
+                                answer.offset.value, answer.next.value));
+  begun.resolved = true;
+  if (answer.is_committed)
+    append_ended(payload, client::Appended{answer.offset, answer.term}, wall_ms);
+  else begun.failed = true;
+}
+
+// A5: before its deadline a resolution may give up only because a trim may have taken the entry.
+void LogHistory::unresolved(const std::string& payload, const Error& why, bool timed_out) {
+  const bool trimmed = !trims_.empty() || world_.options.retention != Retention{};
+  if (timed_out || why.code == Errc::client_closed) return;
+  if (why.code == Errc::outcome_unknown && trimmed) return;
+  violated(world_, promise::resolved,
+           fmt::format("resolve() gives {} up before its deadline, {}: {}", short_form(payload),
+                       trimmed ? "not over a trim" : "and nothing was trimmed", why.message()));
+}
+
 // Every entry that any client reads comes here, so readers are compared with each other and with
 // the answers to appends.
 void LogHistory::entry_read(const client::Entry& e) {
@@ -112,7 +147,7 @@ void LogHistory::entry_read(const client::Entry& e) {
                     fmt::format("offset {} holds bytes that nobody appended", e.offset.value));
   if (begun->second.failed)
     return violated(
-        world_, promise::failed,
+        world_, begun->second.resolved ? promise::resolved : promise::failed,
         fmt::format("{} failed, yet stands at {}", short_form(payload), e.offset.value));
   if (begun->second.stands != no_offset && begun->second.stands != e.offset)
     return violated(world_, promise::once,

@@ -53,6 +53,11 @@ inline constexpr Promise failed{"failed is never visible",
 inline constexpr Promise unknown{
     "unknown has a cause",
     "an outcome is unknown only when its deadline has passed or a trim took where it may stand"};
+inline constexpr Promise resolved{
+    "resolved is what is",
+    "an entry that resolve() finds stands there for ever; one that it calls absent is in no log "
+    "and "
+    "never will be; and it gives up before its deadline only over a trim"};
 inline constexpr Promise replicas{
     "replicas are identical", "below committed, the replicas' files have the same names and bytes"};
 inline constexpr Promise one_leader{
@@ -164,7 +169,7 @@ inline constexpr std::array promises = {
     promise::fence,       promise::starts,         promise::progress,  promise::time,
     promise::own_delete,  promise::setting,        promise::tokens,    promise::made_once,
     promise::memory,      promise::readable,       promise::loss,      promise::raised,
-    promise::named,       promise::older_program};
+    promise::named,       promise::older_program,  promise::resolved};
 
 /// The short name of an entry in reports: its payload up to the first '#'.
 std::string short_form(const std::string& payload);
@@ -218,6 +223,11 @@ class LogHistory {
                     std::uint64_t wall_ms);
   /// The append ended as unknown before its deadline: only a trim may explain that.
   void unknown_early(const std::string& payload, const std::string& why);
+  /// resolve() has settled the append, whose outcome was unknown. A found entry counts as
+  /// acknowledged from now on, and an absent entry as failed.
+  void resolved(const std::string& payload, const client::Resolved& answer, std::uint64_t wall_ms);
+  /// resolve() has given up, `timed_out`: at its deadline.
+  void unresolved(const std::string& payload, const Error& why, bool timed_out);
   void entry_read(const client::Entry& e);
   /// The least committed offset that a tail call may answer if it starts now: the largest end of an
   /// acknowledged entry or earlier tail.
@@ -252,6 +262,7 @@ class LogHistory {
     /// So many of the earliest trims ended before the append began and cannot have removed it.
     std::size_t trims = 0;
     bool failed = false;
+    bool resolved = false;      // resolve() has told its fate
     Offset stands = no_offset;  // the offset at which the entry was read
   };
   World& world_;

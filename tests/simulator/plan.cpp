@@ -66,6 +66,7 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "fence_every_ms") p.workload.fence_every = ms;
   else if (key == "retention_kib") p.workload.retention.bytes = value << 10;
   else if (key == "retention_ms") p.workload.retention.ms = value;
+  else if (key == "resolve") p.workload.resolve = value != 0;
   else if (key == "times_every_ms") p.workload.times_every = ms;
   else if (key == "trim_wildly") p.workload.trim_wildly = value != 0;
   else if (key == "read_every_ms") p.workload.read_every = ms;

@@ -29,9 +29,11 @@ class Run {
  private:
   void set_out();
   void finish();
+  void fail_over();
   void fail_over_unasked();
   void restart_nodes();
   void settle_log(int i);
+  bool resolve_unknown(int i);
   void read_from_one();
   bool audit(const FullRead& read);
   void look_up_times(const FullRead& read);
@@ -78,6 +80,13 @@ void Run::set_out() {
     work_.push_back(std::make_unique<ClientWorkload>(
         world_, checkers_, *world_.clients[static_cast<std::size_t>(i)],
         log_name(i % plan_.workload.logs + 1), plan_.workload, i < plan_.workload.logs));
+  // The next client of the log resolves an unknown append too. Its producer knows nothing of the
+  // entry, so that it needs a later term for a proof of absence (A4).
+  const auto logs = static_cast<std::size_t>(plan_.workload.logs);
+  for (std::size_t i = 0; plan_.workload.resolve && i < work_.size(); ++i) {
+    ClientWorkload& next = *work_[i + logs < work_.size() ? i + logs : i % logs];
+    work_[i]->on_unknown = [&next](const UnknownAppend& a) { next.resolve(a); };
+  }
   for (auto& w : work_) w->start();
   if (plan_.workload.churn > 0us) {
     churn_ = std::make_unique<LogChurn>(world_, checkers_,
@@ -162,16 +171,20 @@ void Run::finish() {
   if (!world_.violated()) read_from_one();
 }
 
-// S7: the leader dies and no client asks its successor for anything. Followers must still reach all
-// acknowledged entries, because a log may rest only if all its members know it as committed.
-void Run::fail_over_unasked() {
+void Run::fail_over() {
   for (auto& s : world_.sequencers) {
     if (!s->alive() || s->machine()->role() != RaftRole::leader) continue;
     s->kill();
     pass(200ms);
     s->start();
-    break;
+    return;
   }
+}
+
+// S7: the leader dies and no client asks its successor for anything. Followers must still reach all
+// acknowledged entries, because a log may rest only if all its members know it as committed.
+void Run::fail_over_unasked() {
+  fail_over();
   for (const auto& w : work_) {
     const Offset end = checkers_.of(w->log()).acknowledged_end();
     if (!world_.violated() && !wait(30s, 20ms, [&] { return w->followed_to() >= end; }))
@@ -216,9 +229,32 @@ void Run::restart_nodes() {
   }
 }
 
+// A client that appended nothing resolves the log's unknown appends, in a later term, so that
+// absence is final (A4). The full read that follows judges its answers, and those of the appending
+// clients.
+bool Run::resolve_unknown(int i) {
+  fail_over();
+  std::vector<UnknownAppend> appends;
+  LogId log{};
+  for (std::size_t w = static_cast<std::size_t>(i - 1); w < work_.size();
+       w += static_cast<std::size_t>(plan_.workload.logs)) {
+    log = work_[w]->log();
+    appends.insert(appends.end(), work_[w]->unknown().begin(), work_[w]->unknown().end());
+  }
+  FateRead fates(world_, checkers_, reader(), log, std::move(appends));
+  fates.start();
+  if (!wait(30s, 20ms, [&] { return fates.done(); })) {
+    violated(world_, promise::progress, "resolutions do not end within 30 s");
+    return false;
+  }
+  reader().on_completed = nullptr;
+  return true;
+}
+
 // The final checks of a log: full read, conditions, audit of each replica, comparison of replicas,
 // points in time, followers.
 void Run::settle_log(int i) {
+  if (plan_.workload.resolve && !resolve_unknown(i)) return;
   FullRead read(world_, reader(), log_name(i));
   read.start();
   if (!wait(30s, 20ms, [&] { return read.done(); }))

@@ -12,6 +12,26 @@ namespace loglog::simulator {
 
 using client::Token;
 
+namespace {
+/// A resolution waits for the next term, which a healed cluster may not begin.
+constexpr Duration resolve_deadline = 5s;
+}  // namespace
+
+void resolution_ended(World& world, Checkers& checkers, const ClientProcess& process, LogId log,
+                      const std::string& payload, const client::Completion& result) {
+  LogHistory& history = checkers.of(log);
+  if (const auto* f = std::get_if<client::Failure>(&result)) {
+    world.faults.count(f->timed_out ? "resolutions at their deadline" : "resolutions over a trim");
+    return history.unresolved(payload, f->error, f->timed_out);
+  }
+  auto answer = std::get<client::Resolved>(result);
+  world.faults.count(answer.is_committed ? "appends resolved as committed"
+                                         : "appends resolved as absent");
+  if (world.has(Bug::finds_nothing)) answer = {};
+  if (world.has(Bug::finds_elsewhere)) answer.offset = answer.next;
+  history.resolved(payload, answer, process.wall_ms());
+}
+
 ClientWorkload::ClientWorkload(World& world, Checkers& checkers, ClientProcess& process,
                                std::string log, const WorkloadOptions& options, bool creates)
     : world_(world),
@@ -178,6 +198,12 @@ void ClientWorkload::append_ended(const Pending& p, const client::Completion& re
   if (last_ && failure && failure->error.code == Errc::outcome_unknown &&
       process_.now() < p.deadline)
     ++options_.entries_per_client;
+  if (options_.resolve && failure && failure->error.code == Errc::outcome_unknown && !closing_) {
+    const UnknownAppend unknown{p.payload, failure->entry};
+    unknown_.push_back(unknown);
+    resolve(unknown);
+    if (on_unknown) on_unknown(unknown);
+  }
   if (failure && failure->error.code == Errc::outcome_unknown &&
       world_.has(Bug::unknown_is_retried))
     to_repeat_.push_back(p.payload);
@@ -185,6 +211,16 @@ void ClientWorkload::append_ended(const Pending& p, const client::Completion& re
   if (thinking_) return;
   thinking_ = true;
   later(up_to(options_.think_max), &ClientWorkload::append_more);
+}
+
+// A client that has not opened the log yet asks nothing.
+void ClientWorkload::resolve(const UnknownAppend& append) {
+  if (log_ == LogId{}) return;
+  process_.call([&](client::ClientMachine& m) {
+    const Time now = process_.now();
+    const Token t = token(Kind::resolve, append.payload);
+    m.resolve(now, t, log_, append.entry, now + resolve_deadline);
+  });
 }
 
 void ClientWorkload::follow() {
@@ -381,6 +417,9 @@ void ClientWorkload::completed(const client::Completed& c) {
     case Kind::append:
       append_ended(p, c.result);
       break;
+    case Kind::resolve:
+      resolution_ended(world_, checkers_, process_, log_, p.payload, c.result);
+      break;
     case Kind::follow:
       followed(c);
       break;
@@ -517,6 +556,30 @@ void TimeRead::next() {
   const Time now = process_.now();
   process_.call([&](client::ClientMachine& m) {
     m.offset_at(now, Token{++tokens_}, log_, times_[answers_.size()], now + 5s);
+  });
+}
+
+FateRead::FateRead(World& world, Checkers& checkers, ClientProcess& process, LogId log,
+                   std::vector<UnknownAppend> appends)
+    : world_(world),
+      checkers_(checkers),
+      process_(process),
+      log_(log),
+      appends_(std::move(appends)) {}
+
+// The token of a call is its number among the appends.
+void FateRead::start() {
+  constexpr std::uint64_t tokens = 6'000'000;
+  process_.on_completed = [this](const client::Completed& c) {
+    if (c.token.value < tokens || c.token.value >= tokens + appends_.size()) return;
+    ++ended_;
+    resolution_ended(world_, checkers_, process_, log_, appends_[c.token.value - tokens].payload,
+                     c.result);
+  };
+  const Time now = process_.now();
+  process_.call([&](client::ClientMachine& m) {
+    for (std::size_t i = 0; i < appends_.size(); ++i)
+      m.resolve(now, Token{tokens + i}, log_, appends_[i].entry, now + resolve_deadline);
   });
 }
 

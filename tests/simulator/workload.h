@@ -2,6 +2,7 @@
 // fences, and logs that come and go. Each client reports its calls to the checkers. run.cpp starts
 // the clients and, after healing, the final reads.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -42,11 +43,22 @@ struct WorkloadOptions {
   bool expect_wildly = false;  ///< clients also expect an end beyond the end, or inside a frame
   Duration fence_every{};      ///< pause between takeovers of the log by each client (F2); 0: never
   Retention retention;         ///< of each log
-  Duration times_every{};      ///< each client asks where its log stood at a past time; 0: never
+  /// Clients resolve the appends whose outcome is unknown, and a fresh client does so at the end.
+  bool resolve = false;
+  Duration times_every{};  ///< each client asks where its log stood at a past time; 0: never
   /// Pause of a program that sets retentions, fences, creates and deletes a log; 0: none.
   Duration administer{};
   Duration churn{};  ///< pause of a program that creates, writes, reads and deletes a log; 0: none
 };
+
+/// An append whose outcome was unknown to its client.
+struct UnknownAppend {
+  std::string payload;
+  client::EntryName entry;
+};
+/// Reports the answer of a resolve() call to the checkers.
+void resolution_ended(World& world, Checkers& checkers, const ClientProcess& process, LogId log,
+                      const std::string& payload, const client::Completion& result);
 
 /// A client: opens its log, appends, follows and asks for tails. It repeats every call that may be
 /// repeated. It belongs to a run, which outlives it, and takes over the process's callbacks.
@@ -60,16 +72,22 @@ class ClientWorkload {
   void append_last();
   bool last_acknowledged() const { return last_acknowledged_; }
   bool appends_done() const { return ended_ >= options_.entries_per_client; }
+  /// Gets each append whose outcome is unknown, if the options say that they are resolved.
+  std::function<void(const UnknownAppend&)> on_unknown;
+  /// Resolves an append of this client or of another client of the log.
+  void resolve(const UnknownAppend& append);
   /// From now on only the appends under way and the follower go on.
   void come_to_rest() { resting_ = true; }
   LogId log() const { return log_; }
   std::uint64_t tails() const { return tails_; }
   Offset followed_to() const { return followed_to_; }
+  /// The appends whose outcome was unknown, if the options say that they are resolved.
+  const std::vector<UnknownAppend>& unknown() const { return unknown_; }
   /// Appends, then closes the client. Returns true if every call has ended by then.
   bool close();
 
  private:
-  enum class Kind { create, open, append, follow, tail, trim, read, fence, time };
+  enum class Kind { create, open, append, resolve, follow, tail, trim, read, fence, time };
   struct Pending {
     Kind kind;
     std::string payload;
@@ -128,6 +146,7 @@ class ClientWorkload {
   std::vector<Offset> trimmed_at_;
   std::vector<Offset> followed_;  // begins of followed entries; kept only if the client reads again
   std::vector<std::string> to_repeat_;
+  std::vector<UnknownAppend> unknown_;
   bool resting_ = false;
   bool closing_ = false;
   bool last_ = false;
@@ -187,6 +206,23 @@ class TimeRead {
   std::vector<Offset> answers_;
   std::uint64_t tokens_ = 4'000'000;
   std::string error_ = "none came";
+};
+
+/// Resolves appends of other clients, all at the same time, after healing.
+class FateRead {
+ public:
+  FateRead(World& world, Checkers& checkers, ClientProcess& process, LogId log,
+           std::vector<UnknownAppend> appends);
+  void start();
+  bool done() const { return ended_ == appends_.size(); }
+
+ private:
+  World& world_;
+  Checkers& checkers_;
+  ClientProcess& process_;
+  LogId log_;
+  std::vector<UnknownAppend> appends_;
+  std::size_t ended_ = 0;
 };
 
 /// Reads a log with a client that knows a single storage node and no other server. Checks that the

@@ -88,7 +88,7 @@ TEST_CASE("a frame that is larger than the window comes in whole") {
   CHECK(c.result<Delivered>().entries.at(0).payload.size() == 3 * window);
 }
 
-// Entries that the application has not consumed still lie in its memory, whichever replica sent them.
+// Entries that the application has not consumed still lie in its memory, whoever sent them.
 TEST_CASE("a new subscription has credit for what the application can still take") {
   Following c;
   const Send s = c.follow();
