@@ -39,7 +39,7 @@ void add_cluster_commands(CLI::App& app, Target& target, Run& run) {
   c->footer(
       R"(Upgrade all programs first. Until this command they can go back to the older release, and from then on they cannot:
 an older program does not start on a directory of the cluster (exit code 5). The leader takes the command only if all
-sequencers and all registered storage nodes are connected and read the version; otherwise it names those that do not.
+sequencers and all registered storage nodes are connected and read the version; otherwise it names the processes that do not.
 A version that is reached already is no error. loglog status --json tells the version in force.
 
 Examples:

@@ -54,7 +54,7 @@ TEST_CASE("a question goes to the leader, and once until it is answered") {
 }
 
 // The leader answered that it cannot act yet. It may have acted on the first copy all the same, so
-// a change of the metadata must not take the next refusal for a definite one.
+// a change of the metadata must not take the next refusal for a definite refusal.
 TEST_CASE("a temporary refusal is waited out, and the next answer is none to a first copy (T6)") {
   Asking c;
   c.ask();
@@ -71,7 +71,7 @@ TEST_CASE("a temporary refusal is waited out, and the next answer is none to a f
 
 // The former leader names no other, so the client asks around. It must not ask the former leader
 // again meanwhile, which would answer the same for ever.
-TEST_CASE("a sequencer that does not lead is left for the leader that another one names") {
+TEST_CASE("a sequencer that does not lead is left for the leader that another sequencer names") {
   Asking c;
   const auto sequencers = c.sequencers(2);
   c.ask();
@@ -85,7 +85,7 @@ TEST_CASE("a sequencer that does not lead is left for the leader that another on
 
 // Nobody knows whether the leader acted before its answer was lost. The flag is what tells
 // delete_log that 'no such log' may be its own doing.
-TEST_CASE("an answer that is lost makes the next copy a repeated one (T6)") {
+TEST_CASE("an answer that is lost makes the next copy a repeated copy (T6)") {
   Asking c;
   c.ask();
   const Send first = c.only<GetTail>();
@@ -133,7 +133,7 @@ TEST_CASE("a message in place of an answer is asked at once, as a first copy (T6
 
 // Any node knows which logs and nodes there are, so opening a log needs no leader. A tail needs the
 // leader's word.
-TEST_CASE("without a leader a question for anybody goes to any node, another one waits") {
+TEST_CASE("without a leader a question for anybody goes to any node, any other question waits") {
   Asking c;
   c.view.not_leader(c.sequencer, {});
   SUBCASE("for anybody") {
