@@ -71,7 +71,7 @@ const Control all_controls[] = {
     {"late_condition", "conditional 1; expect_wildly 1; payload_exact 100; late_condition 300",
      Bug::silent_break, "nobody is told of a break"},
     {"delay_commit", "delay_commit 300", Bug::silent_break, "nobody is told of a break"},
-    {"late_command", "late_command 80; administer_ms 200", Bug::unknown_is_failed,
+    {"late_command", "late_command 80; administer_ms 200; kill_leader 600", Bug::unknown_is_failed,
      "an operator takes unknown for failed"},
     {"clock_astray", "clock_astray 300; kill_sequencer 300; retention_ms 3000; segment_kib 256",
      Bug::shares_one_clock, "all sequencers have the clock of the one that is wrong"},
