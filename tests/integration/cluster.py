@@ -268,3 +268,12 @@ def preloaded(command, library, **environment):
 def check(condition, what):
     if not condition:
         raise AssertionError(what)
+
+
+def until(condition, what, timeout=20):
+    """Fails with `what`, a sentence or a function that makes it, if the condition does not come true
+    within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        check(time.monotonic() < deadline, what() if callable(what) else what)
+        time.sleep(0.05)

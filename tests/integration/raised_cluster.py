@@ -8,9 +8,8 @@ The programs of record version 2 are the same programs with another wire/protoco
 import json
 import signal
 import subprocess
-import time
 
-from cluster import BIN, Cluster, check
+from cluster import BIN, Cluster, check, until
 from recorded_load import LOG, RecordedLoad
 
 RAISED = BIN / "raised"  # reads records up to version 2
@@ -33,23 +32,6 @@ def cluster_version(c, programs=RAISED):
     return json.loads(r.stdout).get("cluster_version")
 
 
-def until(condition, what, timeout=30):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        check(time.monotonic() < deadline, what() if callable(what) else what)
-        time.sleep(0.1)
-
-
-def roll(c, load, programs, order):
-    for name in order:
-        code = c.kill(name, signal.SIGTERM)
-        check(code == 0, f"{name} stops with 0, not {code}")
-        c.programs[name] = programs
-        c.start(name)
-        c.wait_whole([LOG])
-        load.wait_for_appends(more=10)
-
-
 def refused(c, version, *words, absent=(), programs=RAISED):
     """The raise is refused; the sentence holds the words, and none of those that must be absent.
     What a process reads is known a second after its start, so the command is repeated."""
@@ -61,7 +43,7 @@ def refused(c, version, *words, absent=(), programs=RAISED):
         check(code == 1, f"the raise to {version} is refused, not {code}: {text}")
         return all(w in text for w in words) and not any(w in text for w in absent)
 
-    until(is_refused, lambda: f"the refusal says {words} and not {absent}: {said[-1]}")
+    until(is_refused, lambda: f"the refusal says {words} and not {absent}: {said[-1]}", timeout=30)
     return said[-1]
 
 
@@ -92,14 +74,14 @@ def before_the_raise(c, load, order):
     code, text = raise_to(c, 2, BIN)
     check(code == 1 and "protocol version 2, and a raise needs 4" in text, f"an older command says what is missing: {text}")
     half = order[:4]  # with the first of the sequencers that follow
-    roll(c, load, RAISED, half)
+    load.roll(RAISED, half)
     # The leader is of the older version: no program can ask it.
     code, text = raise_to(c, 2)
     check(code == 1 and "protocol version 2, and a raise needs 4" in text, f"an older leader does not know the request: {text}")
-    roll(c, load, BIN, [half[0], half[3]])
+    load.roll(BIN, [half[0], half[3]])
     check(named_version(c, half[0]) == named_version(c, half[3]) == 1, "the way back leads to the older form")
-    roll(c, load, RAISED, [half[0], *order[4:], half[3]])
-    until(lambda: cluster_version(c) == 1, "the leader tells the version")
+    load.roll(RAISED, [half[0], *order[4:], half[3]])
+    until(lambda: cluster_version(c) == 1, "the leader tells the version", timeout=30)
 
 
 def refusals(c, load):
@@ -120,7 +102,7 @@ def refusals(c, load):
     c.wait_whole([LOG])
     refused(c, 2, f"{called(follower)} reads up to version 1")
     check(cluster_version(c) == 1, "nothing was raised")
-    roll(c, load, RAISED, ["node2", follower])
+    load.roll(RAISED, ["node2", follower])
 
 
 def main():
@@ -132,11 +114,11 @@ def main():
             order = [*c.storage, *(s for s in c.sequencers if s != leader), leader]
             before_the_raise(c, load, order)
             refusals(c, load)
-            until(lambda: raise_to(c, 2)[0] == 0, lambda: f"the cluster is raised: {raise_to(c, 2)}")
+            until(lambda: raise_to(c, 2)[0] == 0, lambda: f"the cluster is raised: {raise_to(c, 2)}", timeout=30)
             load.wait_for_appends(more=10)
             check(cluster_version(c) == 2, "the status tells the version")
             check(raise_to(c, 2)[0] == 0 and raise_to(c, 1)[0] == 0, "a repeat is harmless")
-            until(lambda: all(named_version(c, n) == 2 for n in order), "every directory names the version")
+            until(lambda: all(named_version(c, n) == 2 for n in order), "every directory names the version", timeout=30)
             for name in order:
                 c.kill(name, signal.SIGKILL)
                 ends_with_5(c, name)

@@ -44,6 +44,16 @@ class RecordedLoad:
             check(time.monotonic() < deadline, f"appends go on within {timeout} s")
             time.sleep(0.02)
 
+    def roll(self, programs, order):
+        """Stops each node of `order` and starts it with those programs, under the load."""
+        for name in order:
+            code = self.cluster.kill(name, signal.SIGTERM)
+            check(code == 0, f"{name} stops with 0, not {code}")
+            self.cluster.programs[name] = programs
+            self.cluster.start(name)
+            self.cluster.wait_whole([LOG])
+            self.wait_for_appends(more=10)
+
     def producer_files(self):
         files = [self.path(role, name) for role, name in self.running if role == "producer"]
         deadline = time.monotonic() + 20

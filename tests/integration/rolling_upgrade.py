@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from cluster import BIN, Cluster, check
+from cluster import BIN, Cluster, check, until
 from recorded_load import LOG, RecordedLoad
 
 NEXT = BIN / "next"  # speaks versions 2 to 3
@@ -22,16 +22,6 @@ def protocols(c, programs):
     does not report any."""
     r = subprocess.run([str(programs / "loglog"), "status", "--json", "--cluster", c.addresses()], stdout=subprocess.PIPE, timeout=60, check=True)
     return [s.get("protocol") for s in json.loads(r.stdout)["sequencers"]]
-
-
-def roll(c, load, programs, order):
-    for name in order:
-        code = c.kill(name, signal.SIGTERM)
-        check(code == 0, f"{name} stops with 0, not {code}")
-        c.programs[name] = programs
-        c.start(name)
-        c.wait_whole([LOG])
-        load.wait_for_appends(more=10)
 
 
 def no_common_version(c):
@@ -59,13 +49,6 @@ def no_common_version(c):
     c.wait_whole([LOG])
 
 
-def until(condition, what, timeout=20):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        check(time.monotonic() < deadline, what)
-        time.sleep(0.05)
-
-
 def main():
     with Cluster() as c:
         c.create(LOG, "--segment-size", 1 << 20)
@@ -75,16 +58,16 @@ def main():
             order = [*c.storage, *(s for s in c.sequencers if s != leader), leader]
             check(protocols(c, NEXT) == [None] * 3, "version 2 does not say what it speaks")
             half = order[:4]  # the first sequencer is among them
-            roll(c, load, NEXT, half)
+            load.roll(NEXT, half)
             upgraded = [3 if s in half else None for s in c.sequencers]
             check(protocols(c, NEXT) == upgraded, f"those of version 3 say so to one of version 3: {protocols(c, NEXT)}, not {upgraded}")
             check(protocols(c, BIN) == [None] * 3, "on a connection of version 2 there is no such field")
-            roll(c, load, NEXT, order[4:])
+            load.roll(NEXT, order[4:])
             check(protocols(c, NEXT) == [3] * 3, "all speak version 3")
             load.record("producer", "next", "--rate", 250, "--in-flight", 64, "--timeout-ms", 60_000, "--bytes-max", 8192, programs=NEXT)
             load.record("follower", "next", programs=NEXT)
             load.wait_for_appends()
-            roll(c, load, BIN, reversed(order))
+            load.roll(BIN, reversed(order))
             check(protocols(c, NEXT) == [None] * 3, "all speak version 2 again")
             no_common_version(c)
             history, _ = load.finish()

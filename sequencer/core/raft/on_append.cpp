@@ -112,8 +112,7 @@ void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
     s.entries.push_back(e);
   }
   const RaftIndex match = entries.empty() ? m.previous_index : entries.back().index;
-  // The message vouches only for entries up to its own last entry, and only for those that were
-  // taken.
+  // The message vouches only for entries up to its own last entry, and only if they were taken.
   const RaftIndex commit = std::min(m.committed, match);
   const auto answer = [this, from, match, round = m.round] {
     saved_ = std::max(saved_, match);

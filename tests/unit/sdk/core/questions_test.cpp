@@ -1,5 +1,5 @@
-// Questions to the cluster: the node that is asked, repeats and what they prove (T6), and the ends:
-// an answer, the deadline, a cluster that was never there, close().
+// Questions to the cluster: the node that is asked, the proof that a repeat gives (T6), and the
+// ends: an answer, the deadline, a cluster that was never there, close().
 #include "sdk/core/questions.h"
 
 #include <doctest/doctest.h>

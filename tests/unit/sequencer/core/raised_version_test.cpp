@@ -27,7 +27,7 @@ struct Raised {
     REQUIRE(f.machine->leading_term() != Term{});
     client = f.connect_client();
   }
-  /// Both other sequencers say what they read.
+  /// Both other sequencers say which version they read.
   void say_versions(std::uint8_t second, std::uint8_t third) {
     f.say(link[2], Reaches{{}, false, second});
     f.say(link[3], Reaches{{}, false, third});
