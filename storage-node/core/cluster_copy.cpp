@@ -57,16 +57,17 @@ std::string ClusterCopy::implausible(Term term, Term promised, RaftIndex version
   return {};
 }
 
-/// Terms and versions of the metadata rise together. Metadata of which one is newer than here and
-/// the other older is no part of this cluster's history: the sequencers were given old directories.
+/// Terms and versions of the metadata rise together, and a version has a single term. Metadata with
+/// a newer term and no newer version than here, or an older term and no older version, are no part
+/// of this cluster's history: the sequencers were given old directories.
 /// The same holds if a log id stands for another log there, or if newer metadata lack a log of this
 /// node: a deleted log leaves the metadata only after each member has dropped it.
 std::optional<std::string> ClusterCopy::goes_back(const ClusterMetadata& told, const LogTable& logs,
                                                   const NodeIdentity& identity) const {
   const ClusterMetadata& here = node_.metadata;
   const bool older_term = told.last_term < here.last_term;
-  if ((told.last_term > here.last_term && told.version < here.version) ||
-      (older_term && told.version > here.version))
+  if ((told.last_term > here.last_term && told.version <= here.version) ||
+      (older_term && told.version >= here.version))
     return fmt::format(
         "its metadata is of version {} in term {}, this node has version {} of term {}",
         told.version.value, told.last_term.value, here.version.value, here.last_term.value);

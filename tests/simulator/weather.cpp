@@ -597,12 +597,20 @@ bool Weather::lose_newest_files() {
 }
 
 /// T2: all sequencers get their directories of a while ago. The operator reads the alarms and puts
-/// the newest directories back.
+/// the newest directories back. If the newest directories hold hardly more, nothing happens: a
+/// leader on the older directories could pass them before it meets a storage node, the nodes could
+/// not tell, and would then refuse the newest directories (decision 0022).
 bool Weather::restore_old_directories() {
-  if (world_.old_directories || swaps_ || world_.network.partitioned()) return false;
+  constexpr std::uint64_t entries_lost_least = 8;
+  if (world_.old_directories || swaps_ || world_.network.partitioned() || !world_.newest_metadata)
+    return false;
   swaps_ = true;
   for (auto& s : world_.sequencers) s->back_up();
-  later(world_, 1500ms + up_to(1500ms), [this] {
+  later(world_, 1500ms + up_to(1500ms), [this, backed_up = world_.newest_metadata->version] {
+    if (world_.newest_metadata->version.value < backed_up.value + entries_lost_least) {
+      swaps_ = false;
+      return;
+    }
     swap_directories();
     later(world_, 1500ms + up_to(2s), [this] {
       swap_directories();

@@ -50,6 +50,10 @@ TEST_CASE("metadata: term and version rise together, or the sequencers have gone
   CHECK_FALSE(b.goes_back(metadata(9, 2, orders)));  // a deposed leader
   CHECK(b.goes_back(metadata(9, 4, orders)));
   CHECK(b.goes_back(metadata(11, 2, orders)));
+  // A version has a single term: entry 10 of the other history began term 4, or was in term 2.
+  CHECK(b.goes_back(metadata(10, 4, orders)));
+  CHECK(b.goes_back(metadata(10, 2, orders)));
+  CHECK_FALSE(b.goes_back(metadata(10, 3, orders)));
 }
 
 TEST_CASE("metadata: a log of this node neither changes nor vanishes (T2)") {
