@@ -364,8 +364,9 @@ class Checkers {
   void compare_replicas(LogId log, Offset first, Offset committed);
 
   /// Call it after healing: each answer must be exactly the point that the replicas' files give.
+  /// `before` and `after`: where the log began before the first question and after the last answer.
   void compare_times(const std::vector<std::uint64_t>& times, const std::vector<Offset>& answers,
-                     const std::vector<ClockedPoint>& points, Offset first);
+                     const std::vector<ClockedPoint>& points, Offset before, Offset after);
 
   std::uint64_t acknowledged() const { return acknowledged_; }
   std::uint64_t failed() const { return failed_; }

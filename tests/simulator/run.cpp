@@ -36,6 +36,7 @@ class Run {
   bool resolve_unknown(int i);
   void read_from_one();
   bool audit(const FullRead& read);
+  Offset begins_now(const FullRead& read) const;
   void look_up_times(const FullRead& read);
   ClientProcess& reader() { return *world_.clients.back(); }
   void pass(Duration d) {
@@ -263,7 +264,7 @@ void Run::settle_log(int i) {
   checkers_.of(read.log()).fully_read(read.entries(), read.first());
   checkers_.conditions(read.log()).judge(read.entries(), read.first());
   if (!world_.has(Bug::nobody_audits) && !audit(read)) return;
-  checkers_.compare_replicas(read.log(), read.first(), read.committed());
+  checkers_.compare_replicas(read.log(), begins_now(read), read.committed());
   if (plan_.workload.times_every > 0us && !world_.violated()) look_up_times(read);
   // The leader's own frames may stand behind the last entry, and followers are not told of them.
   const Offset last = read.entries().empty() ? Offset{} : read.entries().back().next;
@@ -277,6 +278,11 @@ void Run::settle_log(int i) {
   for (const auto& node : world_.storage)
     if (node->alive() && read.holds(node->id()) && world_.parted != node.get())
       done.holders.push_back(node.get());
+}
+
+// Where the log begins by now: retention by age trims it after the full read as well (R5).
+Offset Run::begins_now(const FullRead& read) const {
+  return std::max(read.first(), world_.trimmed_to(read.log()));
 }
 
 // R6: the expected answers come from a replica's files, so the SDK's search is compared with the
@@ -293,11 +299,12 @@ void Run::look_up_times(const FullRead& read) {
   for (std::size_t i = 0; i < points.size(); i += 1 + points.size() / 8)
     times.insert(times.end(), {points[i].clock_ms, points[i].clock_ms + 1});
   TimeRead asked(reader(), read.log(), times);
+  const Offset began = begins_now(read);
   asked.start();
   if (!wait(30s, 20ms, [&] { return asked.done(); }))
     return violated(world_, promise::progress,
                     "a point in time is not found within 30 s; last answer: " + asked.last_error());
-  checkers_.compare_times(asked.times(), asked.answers(), points, read.first());
+  checkers_.compare_times(asked.times(), asked.answers(), points, began, begins_now(read));
   reader().on_completed = nullptr;
 }
 

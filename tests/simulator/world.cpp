@@ -633,6 +633,13 @@ void World::start_all() {
   for (auto& p : clients) p->start();
 }
 
+Offset World::trimmed_to(LogId log) const {
+  if (newest_metadata)
+    for (const LogInfo& l : newest_metadata->logs)
+      if (l.id == log) return l.trim;
+  return {};
+}
+
 // The first violation counts; later violations may be its consequences.
 void World::learn(const ClusterMetadata& m) {
   const bool before = is_raised();

@@ -461,6 +461,9 @@ class World {
   bool is_raised() const {
     return newest_metadata && newest_metadata->record_version > record_version_first;
   }
+  /// The trim point that the newest metadata name for the log; offset 0 if they do not know the
+  /// log.
+  Offset trimmed_to(LogId log) const;
   /// Called when the first sequencer has the metadata of a raised cluster.
   std::function<void()> on_raised;
   bool violated() const { return violation_.has_value(); }
