@@ -52,6 +52,10 @@ class AppendPipeline {
   };
   /// Knowledge of an entry whose append ended with an unknown outcome.
   Knowledge knows(const EntryName& entry) const;
+  /// No run is there: until the next append, tick() and pump() do nothing and wake() is `never`.
+  bool is_idle() const {
+    return runs_.empty() && open_.empty() && uploads_.is_idle() && fates_.is_idle();
+  }
   /// When tick() or pump() has work again without input.
   Time wake(Time now) const;
 

@@ -64,6 +64,8 @@ class Fates {
   void gap_checked() { finished_gap_ = std::move(gap_); }
   void forget_gap() { gap_.reset(); }
 
+  /// No reader is there, not even a finished reader.
+  bool is_idle() const { return !resolver_ && !gap_ && !finished_ && !finished_gap_; }
   /// Continues to read, and frees finished readers.
   void tick(Time now);
   Time wake() const;

@@ -29,6 +29,7 @@ void Producers::append(Time now, Token token, LogId log, const Bytes& payload, b
   if (!pipeline)
     pipeline = std::make_unique<AppendPipeline>(options_, view_, choice_, out_, bytes_, log,
                                                 ProducerId{random_.next_id()});
+  working_.emplace(log, pipeline.get());
   pipeline->append(now, token, payload, packed, deadline, conditions);
 }
 
@@ -48,11 +49,14 @@ void Producers::disconnected(Time now, ConnectionId c) {
 }
 
 void Producers::tick(Time now) {
-  for (auto& [log, pipeline] : pipelines_) pipeline->tick(now);
+  for (auto& [log, pipeline] : working_) pipeline->tick(now);
 }
 
 void Producers::pump(Time now) {
-  for (auto& [log, pipeline] : pipelines_) pipeline->pump(now);
+  std::erase_if(working_, [now](const auto& entry) {
+    entry.second->pump(now);
+    return entry.second->is_idle();
+  });
 }
 
 void Producers::close() {
@@ -61,7 +65,7 @@ void Producers::close() {
 
 Time Producers::wake(Time now) const {
   Time w = never;
-  for (const auto& [log, pipeline] : pipelines_) w = std::min(w, pipeline->wake(now));
+  for (const auto& [log, pipeline] : working_) w = std::min(w, pipeline->wake(now));
   return w;
 }
 

@@ -58,6 +58,9 @@ class Producers {
   Answers& answers_;
   std::uint64_t bytes_ = 0;
   std::map<LogId, std::unique_ptr<AppendPipeline>> pipelines_;
+  /// The pipelines that are not idle. A step costs nothing for a log without appends under way,
+  /// however many such logs there are.
+  std::map<LogId, AppendPipeline*> working_;
 };
 
 }  // namespace loglog::client

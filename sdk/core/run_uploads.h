@@ -43,6 +43,8 @@ class RunUploads {
   /// The next run is committed only after its uploads.
   void hold_back() { uploads_are_fast_ = false; }
   void disconnected(ConnectionId c) { observing_.erase(c); }
+  /// No committed run is kept for a slow replica.
+  bool is_idle() const { return lagging_.empty(); }
 
   struct GivenUp {
     std::uint64_t bytes = 0;

@@ -124,6 +124,28 @@ TEST_CASE("a message about a log reaches the producer of that log alone") {
   CHECK(c.out.completed[0].token == Token{2});
 }
 
+// A step passes over logs without appends under way, so that thousands of them cost nothing. Such a
+// log must come back with its next append: to be uploaded, and to end at its deadline.
+TEST_CASE("a log that has fallen idle takes its next append, which ends at its deadline (A6)") {
+  Appending c;
+  c.append(1, 10);
+  c.staged(c.take<Upload>());
+  c.opened(c.log);
+  const Reference run = std::get<Commit>(c.only<Commit>().message).run;
+  c.producers.arrived(c.now, c.sequencer,
+                      Committed{c.log, Term{3}, run.producer, run.first, Offset{60}});
+  c.producers.pump(c.now);
+  CHECK(c.out.completed.size() == 1);
+  CHECK(c.producers.wake(c.now) == never);
+
+  c.append(2, 10, c.log, c.now + 1s);
+  CHECK(c.take<Upload>().size() == 3);
+  CHECK(c.producers.wake(c.now) <= c.now + 1s);
+  c.now += 1s;
+  c.producers.tick(c.now);
+  CHECK(c.out.completed.size() == 2);
+}
+
 // The leader may order the run after the client is gone. The application must not append such an
 // entry again without a look at the log.
 TEST_CASE("close ends an append whose reference went out as unknown, every other as closed (A6)") {
