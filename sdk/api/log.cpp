@@ -286,18 +286,26 @@ std::expected<EntryOffset, CallError> start_below(Client::State& client, LogId l
 std::expected<std::optional<Entry>, CallError> Log::last() {
   const auto tail_now = tail();
   if (!tail_now) return std::unexpected(tail_now.error());
+  // A replica that lags behind the tail is waited for in steps, because a single long wait would
+  // last until an entry comes, and the leader's own frames may be all that is missing.
+  const auto until = AppendBudget::Clock::now() + bounded(state_->client->options.timeout);
+  constexpr std::chrono::milliseconds step{100};
+  std::chrono::milliseconds wait{0};
   // Frames have no link to the frame before them, so each round reads forward from a known start.
   for (EntryOffset end = tail_now->committed; end > tail_now->first;) {
     const auto begin = start_below(*state_->client, state_->id, end - 1);
     if (!begin) return std::unexpected(begin.error());
     std::optional<Entry> last;
     for (EntryOffset at = std::max(*begin, tail_now->first); at < end;) {
-      auto page = read(at, {.max_bytes = page_size_max, .wait = state_->client->options.timeout});
+      auto page = read(at, {.max_bytes = page_size_max, .wait = wait});
       if (!page) return std::unexpected(page.error());
-      // An answer from a replica that lags would name an older entry than the last one.
-      if (page->next == at)
-        return std::unexpected(to_call_error(
-            Error{Errc::not_here, "offset " + std::to_string(at) + " of " + std::to_string(end)}));
+      if (page->next == at) {
+        if (AppendBudget::Clock::now() >= until)
+          return std::unexpected(to_call_error(Error{
+              Errc::not_here, "offset " + std::to_string(at) + " of " + std::to_string(end)}));
+        wait = step;
+        continue;
+      }
       for (Entry& e : page->entries)
         if (e.offset < end) last = std::move(e);
       at = page->next;

@@ -408,7 +408,10 @@ TEST_CASE(
   Small s;
   auto log = s.client.create_log("small", {.replicas = 1, .segment_bytes = 65536});
   REQUIRE(log);
+  const auto asked = std::chrono::steady_clock::now();
   CHECK(*log->last() == std::nullopt);
+  // The call does not wait for an entry until the client's time-out, 20 s, has passed.
+  CHECK(std::chrono::steady_clock::now() - asked < 10s);
   AppendResult last;
   for (int i = 0; i < 10; ++i) {
     last = log->append(std::to_string(i) + std::string(30'000, 'x'));
