@@ -39,6 +39,9 @@ inline Duration bounded(std::chrono::milliseconds t) {
 client::ClientDriver::OnEvent listener(const ClientOptions& options,
                                        std::shared_ptr<CallbackQueue> callbacks);
 
+/// The process's shared loop, or a loop of its own if the options ask for that.
+std::shared_ptr<client::ClientLoop> loop_for(const ClientOptions& options);
+
 /// Members are destroyed in reverse order: first the driver, whose last completions still give
 /// bytes back to the budget.
 struct Client::State {
@@ -46,9 +49,7 @@ struct Client::State {
       : options(std::move(o)),
         budget(std::make_shared<AppendBudget>(options.bytes_in_flight_max)),
         callbacks(options.executor ? std::make_shared<CallbackQueue>(options.executor) : nullptr),
-        driver(std::move(core), seed,
-               options.thread_name.empty() ? "loglog-client" : options.thread_name,
-               listener(options, callbacks)) {}
+        driver(std::move(core), seed, loop_for(options), listener(options, callbacks)) {}
   ClientOptions options;
   // Shared with callbacks that an executor runs after the client is gone.
   std::shared_ptr<AppendBudget> budget;
@@ -62,8 +63,8 @@ struct Client::State {
     return now + bounded(timeout.value_or(options.timeout));
   }
   /// Why a call must not block in this thread. forked: the client belongs to the parent process,
-  /// and its thread does not exist here. would_deadlock: this is the client's own thread, which
-  /// would wait for itself. nullopt: a call may block.
+  /// and its thread does not exist here. would_deadlock: this is the thread on which the
+  /// client runs, which would wait for itself. nullopt: a call may block.
   std::optional<Error> cannot_wait() const {
     if (driver.inherited()) return Error{Errc::forked, {}};
     if (driver.on_own_thread()) return Error{Errc::would_deadlock, {}};

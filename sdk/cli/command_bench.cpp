@@ -27,7 +27,8 @@ struct BenchOptions {
   std::string log;
   std::size_t size = 1024;
   std::uint32_t in_flight = 256;
-  std::uint32_t producers = 1;
+  std::uint32_t clients = 1;
+  bool own_threads = false;
   std::uint32_t logs = 1;
   std::uint32_t followers = 1;
   double seconds = 5;
@@ -144,7 +145,8 @@ class Measurement {
   Clock::time_point begin_ = Clock::now();
 };
 
-// A producer: a client of its own that keeps `window` appends under way, to its logs in turn.
+// A producer: a client of its own that keeps `window` appends under way, to its logs in turn. It
+// needs no thread beside the client's.
 class Producer {
  public:
   Producer(Client client, std::vector<Log> logs, std::size_t size, std::uint32_t window,
@@ -154,10 +156,13 @@ class Producer {
         payload_(size, 'x'),
         window_(window),
         until_(until) {}
-  /// Runs until `until` and waits for the last append.
-  void run() {
+  /// Begins the first appends. Each append that ends before `until` begins the next.
+  void start() {
     flying_ = window_;
     for (std::uint32_t i = 0; i < window_; ++i) append();
+  }
+  /// Waits for the last append.
+  void wait() {
     std::unique_lock lock(mutex_);
     ended_.wait(lock, [this] { return flying_ == 0; });
   }
@@ -202,8 +207,10 @@ class Producer {
 int bench_append(const Target& target, const BenchOptions& o,
                  const std::vector<std::string>& names) {
   std::vector<std::pair<Client, std::vector<Log>>> ready;
-  for (std::uint32_t i = 0; i < o.producers; ++i) {
-    auto client = target.connect();
+  Target each = target;
+  each.options.own_thread = o.own_threads;
+  for (std::uint32_t i = 0; i < o.clients; ++i) {
+    auto client = each.connect();
     if (!client) return failed(client.error());
     std::vector<Log> logs;
     logs.reserve(names.size());
@@ -218,7 +225,7 @@ int bench_append(const Target& target, const BenchOptions& o,
   producers.reserve(ready.size());
   const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                         std::chrono::duration<double>(o.seconds));
-  const std::uint32_t window = std::max(1u, o.in_flight / o.producers);
+  const std::uint32_t window = std::max(1u, o.in_flight / o.clients);
   for (auto& [client, logs] : ready)
     producers.push_back(
         std::make_unique<Producer>(std::move(client), std::move(logs), o.size, window, until));
@@ -229,11 +236,9 @@ int bench_append(const Target& target, const BenchOptions& o,
   };
   Measured m;
   Measurement measurement(o);
-  std::vector<std::thread> threads;
-  threads.reserve(producers.size());
-  for (auto& p : producers) threads.emplace_back([&p] { p->run(); });
+  for (auto& p : producers) p->start();
   while (measurement.goes_on(entries())) measurement.sleep();
-  for (auto& t : threads) t.join();
+  for (auto& p : producers) p->wait();
   measurement.stop(m);
   for (auto& p : producers) {
     m.entries += p->entries;
@@ -510,14 +515,16 @@ void add_bench(CLI::App& app, Target& target, Run& run) {
   add_size(*c, "--size", [o](std::uint64_t n) { o->size = n; }, "payload bytes of an entry",
            {.least = 0, .most = entry_bytes_max, .standard = "1KiB"});
   const CLI::Range above_zero(1, 1'000'000);
-  c->add_option("--in-flight", o->in_flight, "appends under way at once, all producers together")
+  c->add_option("--in-flight", o->in_flight, "appends under way at once, all clients together")
       ->check(above_zero)
       ->capture_default_str();
-  c->add_option("--producers", o->producers, "clients that append")
+  c->add_option("--clients,--producers", o->clients, "append: clients that append")
       ->check(above_zero)
       ->capture_default_str();
+  c->add_flag("--own-threads", o->own_threads,
+              "append: each client has a thread of its own (default: one for all)");
   c->add_option("--logs", o->logs,
-                "append: logs that each producer appends to in turn, NAME, NAME-2, ...")
+                "append: logs that each client appends to in turn, NAME, NAME-2, ...")
       ->check(above_zero)
       ->capture_default_str();
   c->add_option("--followers", o->followers, "follow: clients that follow")
@@ -538,7 +545,7 @@ void add_bench(CLI::App& app, Target& target, Run& run) {
   add_progress(*c, o->progress);
   add_cluster(*c, target);
   c->footer(
-      R"(append: producers append entries of one size, so many under way at once; latency is from append to acknowledgement.
+      R"(append: clients append entries of one size, so many under way at once; latency is from append to acknowledgement.
 read: one client reads a log from its begin again and again, in pages of 1 MiB; latency is a page's.
 catchup: one client follows a log from its begin, again and again; latency is until the first entry.
 follow: latency is from append to delivery at a follower; entries are counted at all followers together.
@@ -546,7 +553,8 @@ MB are 1000000 bytes of payload; latencies are in microseconds.
 
 Examples:
   loglog bench append --size 128 --in-flight 1
-  loglog bench append --producers 4 --logs 16 --seconds 20 --json
+  loglog bench append --clients 1000 --in-flight 1000
+  loglog bench append --clients 4 --own-threads --logs 16 --seconds 20 --json
   loglog bench follow --followers 3
 
 Exit codes:

@@ -5,57 +5,72 @@
 #include <future>
 #include <utility>
 
-#include "proto-spec/transport/posix_signals.h"
-#include "sdk/io/posix_thread_name.h"
-
 namespace loglog::client {
 namespace {
 /// Marks the tokens of appends, so that they differ from the tokens of other calls.
 constexpr std::uint64_t append_bit = std::uint64_t{1} << 63;
 }  // namespace
 
-ClientDriver::ClientDriver(Options options, std::uint64_t seed, const std::string& thread_name,
+ClientDriver::ClientDriver(Options options, std::uint64_t seed, std::shared_ptr<ClientLoop> loop,
                            OnEvent on_event)
-    : machine_(std::move(options), seed), on_event_(std::move(on_event)) {
-  loop_.on_turn_end([this] { perform(); });
-  // The thread inherits the blocked signals, so that the application's threads get them all.
-  const transport::SignalsBlocked around_the_start;
-  thread_ = std::thread([this, name = thread_name] {
-    name_this_thread(name);
-    loop_.run();
-  });
+    : loop_(std::move(loop)), machine_(std::move(options), seed), on_event_(std::move(on_event)) {
+  loop_->call(*this);  // the first turn dials
 }
 
 ClientDriver::~ClientDriver() {
-  loop_.post([this] {
-    machine_.close(loop_.now());
+  auto ended = std::make_shared<std::promise<void>>();
+  auto future = ended->get_future();
+  post_to_thread([this, ended] {
+    machine_.close(loop_->loop().now());
     perform();
     links_.close_all();
-    loop_.stop();
+    loop_->remove(*this);
+    ended->set_value();
   });
-  thread_.join();
+  future.wait();
 }
 
+void ClientDriver::post_to_thread(std::function<void()> work) {
+  {
+    const std::lock_guard lock(mutex_);
+    posted_.push_back(std::move(work));
+  }
+  loop_->call(*this);
+}
+
+// The last work that is ever posted lets another thread destroy the driver, so no member is touched
+// after it.
+void ClientDriver::take_calls() {
+  std::vector<std::function<void()>> work;
+  {
+    const std::lock_guard lock(mutex_);
+    work.swap(posted_);
+  }
+  for (auto& w : work) w();
+}
+
+void ClientDriver::tick() { machine_.tick(loop_->loop().now()); }
+
 void ClientDriver::submit(Call call, Handler handler, std::function<void(Token)> started) {
-  loop_.post([this, call = std::move(call), handler = std::move(handler),
-              started = std::move(started)]() mutable {
+  post_to_thread([this, call = std::move(call), handler = std::move(handler),
+                  started = std::move(started)]() mutable {
     const Token token{++tokens_};
     handlers_.emplace(token, std::move(handler));
     if (started) started(token);
-    call(machine_, loop_.now(), token);
+    call(machine_, loop_->loop().now(), token);
   });
 }
 
 void ClientDriver::append(LogId log, Bytes payload, bool packed, Duration timeout,
                           const AppendConditions& conditions, std::unique_ptr<AppendEnd> end) {
-  bool first = false;
   {
-    std::lock_guard lock(mutex_);
-    first = new_appends_.empty();
+    const std::lock_guard lock(mutex_);
     new_appends_.push_back({log, std::move(payload), packed, timeout, conditions, std::move(end)});
+    // Later appends find the vector non-empty and are taken by the same wake-up.
+    if (new_appends_.size() > 1) return;
+    posted_.push_back([this] { take_appends(); });
   }
-  // Later appends find the vector non-empty and are taken by the same wake-up.
-  if (first) loop_.post([this] { take_appends(); });
+  loop_->call(*this);
 }
 
 void ClientDriver::take_appends() {
@@ -63,7 +78,7 @@ void ClientDriver::take_appends() {
     std::lock_guard lock(mutex_);
     taking_.swap(new_appends_);
   }
-  const Time now = loop_.now();
+  const Time now = loop_->loop().now();
   for (NewAppend& a : taking_) {
     const Token token{append_bit | (appends_base_ + appends_.size())};
     appends_.push_back(std::move(a.end));
@@ -73,7 +88,7 @@ void ClientDriver::take_appends() {
 }
 
 void ClientDriver::post(std::function<void(ClientMachine&, Time)> work) {
-  loop_.post([this, work = std::move(work)] { work(machine_, loop_.now()); });
+  post_to_thread([this, work = std::move(work)] { work(machine_, loop_->loop().now()); });
 }
 
 ClientDriver::Counted ClientDriver::counted() {
@@ -89,15 +104,18 @@ ClientDriver::Counted ClientDriver::counted() {
 }
 
 void ClientDriver::on_connected(const transport::Link& link, const Hello& peer) {
-  machine_.connected(loop_.now(), {link.id, peer});
+  loop_->step(*this);
+  machine_.connected(loop_->loop().now(), {link.id, peer});
 }
 
 void ClientDriver::on_message(ConnectionId from, RequestId request, Message&& m) {
-  machine_.arrived(loop_.now(), {from, request, std::move(m)});
+  loop_->step(*this);
+  machine_.arrived(loop_->loop().now(), {from, request, std::move(m)});
 }
 
 void ClientDriver::on_disconnected(const transport::Link& link, const Error& why) {
-  machine_.disconnected(loop_.now(), {link.id, why});
+  loop_->step(*this);
+  machine_.disconnected(loop_->loop().now(), {link.id, why});
 }
 
 void ClientDriver::completed(Completed&& c) {
@@ -119,7 +137,7 @@ void ClientDriver::completed(Completed&& c) {
   }
 }
 
-void ClientDriver::perform() {
+Time ClientDriver::perform() {
   // A handler can make further calls only by posting them, so a single pass is enough.
   Output& o = machine_.output();
   for (const Connect& c : o.connects)
@@ -135,7 +153,7 @@ void ClientDriver::perform() {
     for (Event& e : events) on_event_(std::move(e));
   for (Completed& c : completing_) completed(std::move(c));
   completing_.clear();
-  loop_.set_wake(wake, [this] { machine_.tick(loop_.now()); });
+  return wake;
 }
 
 }  // namespace loglog::client

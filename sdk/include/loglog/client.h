@@ -6,10 +6,11 @@
 //   auto entries = log->follow(0);                  // from the beginning, and on
 //   while (auto entry = entries.next()) use(*entry);
 //
-// Threads: every member may be called from any thread. Each client has one thread of its own. A
-// handle object itself (Client, Log, Follower) must not be assigned, moved from or destroyed while
-// another thread uses it; give each thread a copy of Client or Log. A handle that was moved from
-// may only be assigned or destroyed.
+// Threads: every member may be called from any thread. The clients of a process share a thread of
+// the SDK; with ClientOptions::own_thread a client has a thread of its own. "The client's thread"
+// is the thread on which it runs. A handle object itself (Client, Log, Follower) must not be
+// assigned, moved from or destroyed while another thread uses it; give each thread a copy of Client
+// or Log. A handle that was moved from may only be assigned or destroyed.
 //
 // Blocking: a call blocks until its result is known or its deadline has passed, unless its comment
 // says otherwise. Without a deadline of its own a call has ClientOptions::timeout. A time-out of 0
@@ -19,13 +20,14 @@
 //
 // Callbacks of a client run one at a time: those of an append in the order of the outcomes, those
 // of a follower in the order of the entries, events in their order. By default they run on the
-// client's own thread and must not block, because the client does nothing else meanwhile. A call
-// that would wait for the client there (append, append_batch, resolve, read, tail, fence, open_log,
-// status, Follower::next, ...) returns would_deadlock at once. append_async, append_then, follow,
-// figures, stop and close() may be called in a callback. The future of an append_async must not be
-// waited for there. Deadlines are counted on the client's thread, so no call ends by its deadline
-// while a callback runs there. With ClientOptions::executor callbacks run where the executor runs
-// them, and may block. An exception that leaves a callback ends the program by std::terminate.
+// client's thread and must not block, because no client of that thread does anything meanwhile. A
+// call that would wait for a client there, the same or another, (append, append_batch, resolve,
+// read, tail, fence, open_log, status, Follower::next, ...) returns would_deadlock at once.
+// append_async, append_then, follow, figures, stop and close() may be called in a callback. The
+// future of an append_async must not be waited for there. Deadlines are counted on the client's
+// thread, so no call ends by its deadline while a callback runs there. With ClientOptions::executor
+// callbacks run where the executor runs them, and may block. An exception that leaves a callback
+// ends the program by std::terminate.
 //
 // Errors are values: a CallError with a stable code. Any call may also fail with client_closed,
 // forked or would_deadlock. If the deadline passes, the error is the last temporary reason that a
@@ -61,11 +63,11 @@
 
 namespace loglog {
 
-/// Handle of a client: a thread, connections to the nodes of a cluster, a producer for each log.
-/// Cheap to copy; copies share the client. When the last Client, Log and Follower of a client is
-/// gone, the client ends as close() says and its thread is joined; in a callback on that thread the
-/// end happens in the background. So appends that are under way at the destruction end with
-/// outcome_unknown or client_closed: flush() first.
+/// Handle of a client: connections to the nodes of a cluster, and a producer for each log. Cheap to
+/// copy; copies share the client. When the last Client, Log and Follower of a client is gone, the
+/// client ends as close() says, and with the last client of a thread the thread is joined; in a
+/// callback on that thread the end happens in the background. So appends that are under way at the
+/// destruction end with outcome_unknown or client_closed: flush() first.
 class Client {
  public:
   /// Makes a client and does not wait for the cluster; later calls wait, until their deadlines.

@@ -49,7 +49,7 @@ struct ClientOptions {
   /// executor, further events are dropped. Empty: nobody is told.
   std::function<void(const ClientEvent&)> on_event = {};
   /// Runs the application's callbacks: those of append_then, append_batch_then and of follow, and
-  /// on_event. Empty: they run on the client's own thread. Gets a function and must have it run
+  /// on_event. Empty: they run on the client's thread. Gets a function and must have it run
   /// exactly once, in any thread, in the call or later; it must not block and must not throw. The
   /// function runs callbacks one after another and returns when none waits. So the callbacks of a
   /// client keep their order and never run at the same time, whatever threads the executor has.
@@ -61,8 +61,12 @@ struct ClientOptions {
   /// last handle is gone. A callback that is refused in the calling thread (append_then) runs
   /// there.
   std::function<void(std::function<void()>)> executor = {};
-  /// Name of the client's thread, for debuggers and top. At most 15 bytes are kept. Empty:
-  /// "loglog-client".
+  /// false: the clients of this process that say so share a thread, which suits thousands of small
+  /// clients. A callback of such a client holds up all of them. true: the client has a thread of
+  /// its own, which suits a client that fills a processor, or whose callbacks take long.
+  bool own_thread = false;
+  /// Name of the client's own thread, for debuggers and top. At most 15 bytes are kept. A client
+  /// with a name here has a thread of its own, whatever own_thread says. Empty: "loglog-client".
   std::string thread_name = {};
 };
 

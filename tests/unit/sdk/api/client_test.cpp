@@ -22,6 +22,7 @@
 #include <set>
 #include <sstream>
 #include <stdexcept>
+#include <unordered_set>
 
 #include "tests/support/in_process.h"
 
@@ -139,6 +140,48 @@ TEST_CASE(
   testing::must(future.wait_for(20s) == std::future_status::ready,
                 "a blocking call in a callback hangs (A4)");
   for (const Errc code : future.get()) CHECK(code == Errc::would_deadlock);
+  CHECK(s.log.append("after"));
+}
+
+TEST_CASE("clients share a thread, and a client has a thread of its own if it asks for that") {
+  Small s;
+  // The thread on which a client with these options runs callbacks.
+  const auto thread_of = [&](ClientOptions options, std::vector<Client>& kept) {
+    options.addresses = {s.cluster.address()};
+    options.timeout = 20s;
+    kept.push_back(*Client::connect(std::move(options)));
+    std::promise<std::thread::id> told;
+    kept.back().open_log("log")->append_then(
+        "x", [&](const AppendResult&) { told.set_value(std::this_thread::get_id()); });
+    return told.get_future().get();
+  };
+  std::vector<Client> kept;
+  std::unordered_set<std::thread::id> threads;
+  for (int i = 0; i < 5; ++i) threads.insert(thread_of({}, kept));
+  CHECK(threads.size() == 1);
+  threads.insert(thread_of({.own_thread = true}, kept));
+  threads.insert(thread_of({.own_thread = true}, kept));
+  threads.insert(thread_of({.thread_name = "mine"}, kept));
+  CHECK(threads.size() == 4);
+}
+
+TEST_CASE(
+    "a callback may end another client of its thread, and a blocking call on such a client returns "
+    "would_deadlock (A4)") {
+  Small s;
+  auto other = std::make_shared<Client>(
+      *Client::connect({.addresses = {s.cluster.address()}, .timeout = 20s}));
+  auto log = std::make_shared<Log>(*other->open_log("log"));
+  std::promise<Errc> said;
+  s.log.append_then("x", [&, other, log](const AppendResult&) mutable {
+    const Errc code = log->append("y").error.code;
+    log.reset();
+    other.reset();
+    said.set_value(code);
+  });
+  log.reset();
+  other.reset();
+  CHECK(said.get_future().get() == Errc::would_deadlock);
   CHECK(s.log.append("after"));
 }
 
