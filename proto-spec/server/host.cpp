@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "proto-spec/console/error_output.h"
-#include "proto-spec/server/posix_free_memory.h"
 #include "proto-spec/transport/address.h"
 #include "proto-spec/transport/posix_descriptors.h"
 #include "proto-spec/transport/posix_signals.h"
@@ -81,7 +80,7 @@ void Host::stop_or_leave() {
 
 // Runs only in run_until_signal(): an embedded node must not trim the heap of its application.
 void Host::look_at_memory() {
-  give_back_free_memory();
+  memory_.look();
   loop_.after(look_at_memory_every, [this] { look_at_memory(); });
 }
 

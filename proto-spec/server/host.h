@@ -10,6 +10,7 @@
 
 #include "proto-spec/http/loop_gate.h"
 #include "proto-spec/http/mhd_http_server.h"
+#include "proto-spec/server/posix_free_memory.h"
 #include "proto-spec/transport/event_log.h"
 #include "proto-spec/transport/uv_loop.h"
 
@@ -74,6 +75,7 @@ class Host {
   transport::Loop loop_;
   std::unique_ptr<Service> service_;
   std::thread thread_;
+  FreeMemoryWatch memory_;
   http::LoopGate gate_{[this](std::function<void()> work) { loop_.post(std::move(work)); }};
   // Declared last, so destroyed first: the page threads post to the loop and wait at the gate.
   std::unique_ptr<http::Server> pages_;

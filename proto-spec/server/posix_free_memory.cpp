@@ -43,4 +43,16 @@ bool give_back_free_memory() {
   return true;
 }
 
+bool FreeMemoryWatch::look() {
+  least_ = std::min(least_, free_memory());
+  const bool all_seen = ++looks_ == idle_looks;
+  const bool idle = all_seen && least_ > idle_memory_max;
+  if (all_seen) *this = {};
+  if (!idle) return give_back_free_memory();
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+  return true;
+}
+
 }  // namespace loglog::server

@@ -20,4 +20,22 @@ std::uint64_t free_memory();
 /// without glibc. Callable from any thread.
 bool give_back_free_memory();
 
+/// Memory that was free at each of so many looks in a row is needed no more; above this amount it
+/// is given back.
+inline constexpr int idle_looks = 30;
+inline constexpr std::uint64_t idle_memory_max = 1u << 20;
+
+/// Gives memory back in two cases: much of it is free now, or some of it was free all the time, as
+/// after a burst. Not thread-safe.
+class FreeMemoryWatch {
+ public:
+  /// To be called in even intervals. Returns true if it gave memory back.
+  bool look();
+
+ private:
+  int looks_ = 0;
+  /// The least free memory of these looks.
+  std::uint64_t least_ = ~std::uint64_t{0};
+};
+
 }  // namespace loglog::server

@@ -51,7 +51,7 @@ std::vector<LogId> Node::take_due() {
 
 Time Node::next_wake() const {
   return std::min({by_time_.empty() ? never : by_time_.begin()->first, staging.next_expiry(),
-                   transfers.next_tick()});
+                   transfers.next_tick(), tail_caches.next_tick()});
 }
 
 }  // namespace loglog::storage

@@ -19,6 +19,7 @@
 #include "storage-node/core/output.h"
 #include "storage-node/core/page_flow.h"
 #include "storage-node/core/staging.h"
+#include "storage-node/core/tail_cache.h"
 #include "storage-node/core/transfers.h"
 
 namespace loglog::storage {
@@ -49,8 +50,7 @@ class Node {
   /// T4: this disk has lost state that it answered for. The node serves reads alone: it seals
   /// nothing and acknowledges nothing until an empty disk replaces this disk (C1).
   bool data_loss = false;
-  /// Memory that the tail caches of all logs keep, in bytes.
-  std::uint64_t cached_bytes = 0;
+  TailCaches tail_caches{options.tail_cache};
   /// Bytes of runs that peers are asked for, or that they gave and that are not written yet.
   std::uint64_t fetched_bytes = 0;
 

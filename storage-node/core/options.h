@@ -71,6 +71,8 @@ struct TailCacheLimits {
   /// For one log, and for all logs of the node.
   std::uint64_t bytes_per_log_max = 8u << 20;
   std::uint64_t bytes_max = 64u << 20;
+  /// How long the bytes of a log stay to which nothing is written.
+  Duration unused_max = 30s;
 };
 
 struct Options {

@@ -289,21 +289,11 @@ Time Reader::next_tick() const {
   return std::min(waiting_.next_deadline(), tells_.empty() ? never : tells_.begin()->first);
 }
 
-/// The cache of a log may take its own limit, and what the other logs leave of the node's limit.
 void Reader::written(Offset at, const Bytes& bytes) {
-  const std::uint64_t before = cache_.bytes();
-  const std::uint64_t others = s_.node.cached_bytes - before;
-  const std::uint64_t left = s_.node.options.tail_cache.bytes_max > others
-                                 ? s_.node.options.tail_cache.bytes_max - others
-                                 : 0;
-  cache_.add(at, bytes, std::min(s_.node.options.tail_cache.bytes_per_log_max, left));
-  s_.node.cached_bytes = others + cache_.bytes();
+  s_.node.tail_caches.add(cache_, s_.node.now, at, bytes);
 }
 
-void Reader::drop_cache() {
-  s_.node.cached_bytes -= cache_.bytes();
-  cache_.clear();
-}
+void Reader::drop_cache() { s_.node.tail_caches.clear(cache_); }
 
 void Reader::fetch(Offset at, std::uint64_t length, bool exact, Fetched fetched) {
   // A partial answer from the cache is good enough unless the caller needs the whole range.

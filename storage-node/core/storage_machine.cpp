@@ -95,7 +95,7 @@ Report StorageMachine::report() const {
   Report r{.counted = node_.figures,
            .staged_runs = node_.staging.runs(),
            .staged_bytes = node_.staging.bytes(),
-           .cached_bytes = node_.cached_bytes,
+           .cached_bytes = node_.tail_caches.bytes(),
            .pages_in_flight = node_.flow.bytes(),
            .readers = node_.flow.readers(),
            .asked_bytes = node_.transfers.under_way(),
@@ -227,6 +227,7 @@ void StorageMachine::tick(Time now) {
   begin(now);
   node_.transfers.tick();
   node_.staging.expire(now);
+  node_.tail_caches.tick(now);
   for (LogId id : node_.take_due())
     if (LogReplica* log = logs_.find(id)) log->tick();
   if (reports() && space_.next_tick() <= now)

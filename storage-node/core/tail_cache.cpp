@@ -16,15 +16,22 @@ void TailCache::add(Offset at, const Bytes& bytes, std::uint64_t bound) {
   if (!ranges_.empty() && ranges_.back().at + ranges_.back().bytes.size() != at) clear();
   ranges_.push_back({at, bytes.to_keep()});
   bytes_ += ranges_.back().bytes.held();
-  while (bytes_ > bound && !ranges_.empty()) {
-    bytes_ -= ranges_.front().bytes.held();
-    ranges_.pop_front();
-  }
+  while (bytes_ > bound && !ranges_.empty()) drop_oldest();
+}
+
+TailCache::~TailCache() {
+  if (list_ != nullptr) list_->clear(*this);
 }
 
 void TailCache::clear() {
   ranges_.clear();
   bytes_ = 0;
+}
+
+void TailCache::drop_oldest() {
+  if (ranges_.empty()) return;
+  bytes_ -= ranges_.front().bytes.held();
+  ranges_.pop_front();
 }
 
 Bytes TailCache::get(Offset at, std::uint64_t length) const {
@@ -51,6 +58,45 @@ Bytes TailCache::get(Offset at, std::uint64_t length) const {
     put += n;
   }
   return out;
+}
+
+void TailCaches::add(TailCache& cache, Time now, Offset at, const Bytes& bytes) {
+  bytes_ -= cache.bytes();
+  cache.add(at, bytes, std::min(limits_.bytes_per_log_max, limits_.bytes_max));
+  bytes_ += cache.bytes();
+  cache.written_ = now;
+  if (cache.list_ == nullptr) {
+    cache.list_ = this;
+    cache.place_ = by_age_.insert(by_age_.end(), &cache);
+  } else {
+    by_age_.splice(by_age_.end(), by_age_, cache.place_);
+  }
+  while (bytes_ > limits_.bytes_max) {
+    TailCache& oldest = *by_age_.front();
+    bytes_ -= oldest.bytes();
+    oldest.drop_oldest();
+    bytes_ += oldest.bytes();
+    if (oldest.bytes() == 0) leave(oldest);
+  }
+}
+
+void TailCaches::clear(TailCache& cache) {
+  bytes_ -= cache.bytes();
+  cache.clear();
+  if (cache.list_ != nullptr) leave(cache);
+}
+
+void TailCaches::leave(TailCache& cache) {
+  by_age_.erase(cache.place_);
+  cache.list_ = nullptr;
+}
+
+void TailCaches::tick(Time now) {
+  while (next_tick() <= now) clear(*by_age_.front());
+}
+
+Time TailCaches::next_tick() const {
+  return by_age_.empty() ? never : by_age_.front()->written_ + limits_.unused_max;
 }
 
 }  // namespace loglog::storage

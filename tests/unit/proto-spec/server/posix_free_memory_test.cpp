@@ -3,6 +3,7 @@
 #include "proto-spec/server/posix_free_memory.h"
 
 #include <doctest/doctest.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -42,5 +43,24 @@ TEST_CASE("memory that was freed between blocks in use goes back to the system, 
   CHECK(resident() < before + 200'000'000 + free_memory_max + 20'000'000);
   CHECK(free_memory() <= free_memory_max);
   CHECK_FALSE(give_back_free_memory());
+}
+
+TEST_CASE("a little memory that stays free after a burst goes back to the system as well") {
+  ::malloc_trim(0);
+  FreeMemoryWatch watch;
+  std::vector<std::unique_ptr<char[]>> blocks(200);
+  for (auto& b : blocks) b = std::make_unique<char[]>(100'000);
+  for (std::size_t i = 0; i < blocks.size(); i += 2) blocks[i].reset();
+  const std::uint64_t freed = free_memory();
+  REQUIRE(freed > 5'000'000);
+  REQUIRE(freed < free_memory_max);
+  // Memory that is used now and then is kept: at a single look of the row nothing is free.
+  for (int look = 1; look < idle_looks; ++look) CHECK_FALSE(watch.look());
+  for (std::size_t i = 0; i < blocks.size(); i += 2) blocks[i] = std::make_unique<char[]>(100'000);
+  CHECK_FALSE(watch.look());
+  for (std::size_t i = 0; i < blocks.size(); i += 2) blocks[i].reset();
+  for (int look = 1; look < idle_looks; ++look) CHECK_FALSE(watch.look());
+  CHECK(watch.look());
+  CHECK(free_memory() <= idle_memory_max);
 }
 #endif
