@@ -29,7 +29,8 @@ void Producers::append(Time now, Token token, LogId log, const Bytes& payload, b
   if (!pipeline)
     pipeline = std::make_unique<AppendPipeline>(options_, view_, choice_, out_, bytes_, log,
                                                 ProducerId{random_.next_id()});
-  working_.emplace(log, pipeline.get());
+  const auto place = std::ranges::lower_bound(working_, log, {}, &Working::log);
+  if (place == working_.end() || place->log != log) working_.insert(place, {log, pipeline.get()});
   pipeline->append(now, token, payload, packed, deadline, conditions);
 }
 
@@ -49,13 +50,13 @@ void Producers::disconnected(Time now, ConnectionId c) {
 }
 
 void Producers::tick(Time now) {
-  for (auto& [log, pipeline] : working_) pipeline->tick(now);
+  for (const Working& w : working_) w.pipeline->tick(now);
 }
 
 void Producers::pump(Time now) {
-  std::erase_if(working_, [now](const auto& entry) {
-    entry.second->pump(now);
-    return entry.second->is_idle();
+  std::erase_if(working_, [now](const Working& w) {
+    w.pipeline->pump(now);
+    return w.pipeline->is_idle();
   });
 }
 
@@ -64,9 +65,9 @@ void Producers::close() {
 }
 
 Time Producers::wake(Time now) const {
-  Time w = never;
-  for (const auto& [log, pipeline] : working_) w = std::min(w, pipeline->wake(now));
-  return w;
+  Time first = never;
+  for (const Working& w : working_) first = std::min(first, w.pipeline->wake(now));
+  return first;
 }
 
 }  // namespace loglog::client

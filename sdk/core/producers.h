@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "proto-spec/vocabulary/random.h"
 #include "sdk/core/answers.h"
@@ -58,9 +59,13 @@ class Producers {
   Answers& answers_;
   std::uint64_t bytes_ = 0;
   std::map<LogId, std::unique_ptr<AppendPipeline>> pipelines_;
-  /// The pipelines that are not idle. A step costs nothing for a log without appends under way,
-  /// however many such logs there are.
-  std::map<LogId, AppendPipeline*> working_;
+  struct Working {
+    LogId log;
+    AppendPipeline* pipeline;
+  };
+  /// The pipelines that are not idle, by log. A step costs nothing for a log without appends under
+  /// way, however many such logs there are.
+  std::vector<Working> working_;
 };
 
 }  // namespace loglog::client
