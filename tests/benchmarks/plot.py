@@ -19,7 +19,7 @@ try:
 except ImportError:
     sys.exit("plot.py: matplotlib is missing: install the Debian package python3-matplotlib")
 
-AXES = {"producers": "producers", "in_flight": "appends in flight", "size": "bytes of an entry", "logs": "logs", "followers": "followers",
+AXES = {"clients": "clients", "in_flight": "appends in flight", "size": "bytes of an entry", "logs": "logs", "followers": "followers",
         "length": "GB in the log"}
 # For each panel: title, unit, and the columns drawn in it with their names.
 PANELS = [

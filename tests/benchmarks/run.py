@@ -30,7 +30,18 @@ TICKS = os.sysconf("SC_CLK_TCK")
 NODES = [f"{kind}-{i}" for kind in ("storage", "sequencer") for i in (1, 2, 3)]
 OURS = "LogLog"
 
-# load: (description, our bench, the peers' part with size and in flight, the figure that counts)
+def many(logs, in_flight):
+    """A load over many logs. The peers' runner has no such load."""
+    return (f"{logs} logs, {in_flight} in flight", ["append", "--logs", logs, "--in-flight", in_flight], None, "per_s")
+
+
+def small(clients):
+    """A load of many clients with an append in flight each, all to one log."""
+    return (f"{clients} clients, 1 in flight each", ["append", "--clients", clients, "--in-flight", clients], ("append", 1024, clients), "per_s")
+
+
+# load: (description, our bench, the peers' part with size and in flight or None, the figure that
+# counts)
 LOADS = {
     "append-1k-256": ("append 1 KiB, 256 in flight", ["append", "--size", 1024, "--in-flight", 256], ("append", 1024, 256), "per_s"),
     "append-128-256": ("append 128 B, 256 in flight", ["append", "--size", 128, "--in-flight", 256], ("append", 128, 256), "per_s"),
@@ -38,9 +49,17 @@ LOADS = {
     "append-1k-1": ("append 1 KiB, 1 in flight", ["append", "--size", 1024, "--in-flight", 1], ("append", 1024, 1), "p50_us"),
     "follow-1k-1": ("append → delivered, 1 KiB, 1 in flight", ["follow", "--size", 1024, "--in-flight", 1], ("tail", 1024, 1), "p50_us"),
     "read-1k": ("catch up, 1 KiB entries", ["catchup", "--size", 1024], ("catchup", 1024, 1), "mb_s"),
+    "append-1k-1000": ("append 1 KiB, 1000 in flight", ["append", "--size", 1024, "--in-flight", 1000], ("append", 1024, 1000), "per_s"),
+    "logs-10-1000": many(10, 1000),
+    "logs-100-1000": many(100, 1000),
+    "logs-100-256": many(100, 256),
+    "logs-1000-1000": many(1000, 1000),
+    "logs-4000-1": many(4000, 1),
+    "clients-200": small(200),
+    "clients-1000": small(1000),
 }
 COLUMNS = {"per_s": ("entries/s", 0), "mb_s": ("MB/s", 1), "p50_us": ("p50 µs", 0), "p99_us": ("p99 µs", 0),
-           "server_cpu": ("server CPU s", 2), "client_cpu": ("client CPU s", 2), "memory_mb": ("memory MB", 0)}
+           "server_cpu": ("server CPU s", 2), "storage_cpu": ("of it storage nodes", 2), "client_cpu": ("client CPU s", 2), "memory_mb": ("memory MB", 0)}
 
 
 class LocalCluster:
@@ -70,22 +89,36 @@ class LocalCluster:
         return [int((pathlib.Path(self.dir.name) / f"{n}.pid").read_text()) for n in NODES]
 
     def cpu_s(self):
+        """CPU seconds of all storage nodes, and of all sequencers."""
         fields = [pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in self.pids()]
-        return sum(int(f[11]) + int(f[12]) for f in fields) / TICKS
+        used = [(int(f[11]) + int(f[12])) / TICKS for f in fields]
+        return sum(used[:3]), sum(used[3:])
 
     def memory_mb(self):
         return sum(int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.pids()) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def with_logs(c, o, bench):
+    """Makes the logs of a load over many logs, and appends to them for a second, before anything is
+    counted: the first append to a log makes its files."""
+    if "--logs" not in bench:
+        return bench
+    subprocess.run([str(a) for a in [o.bin / "loglog", "bench", *bench, "--log", "bench", "--seconds", "1s", "--cluster", c.addresses]],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300)
+    return [*bench, "--log", "bench"]
+
+
 def measure(o, bench):
     with LocalCluster(o.bin, o.port) as c:
-        before = c.cpu_s()
+        bench = with_logs(c, o, bench)
+        storage, sequencers = c.cpu_s()
         out = subprocess.run([str(a) for a in [o.bin / "loglog", "bench", *bench, "--seconds", o.seconds, "--json", "--cluster", c.addresses]],
                              check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=o.seconds * 10 + 60).stdout
         r = json.loads(out.splitlines()[-1])
         per_100k = 100_000 / max(1, r["entries"])
+        storage, sequencers = (after - before for after, before in zip(c.cpu_s(), (storage, sequencers)))
         return {"per_s": r["entries_per_s"], "mb_s": r["mb_per_s"], "p50_us": r["p50_us"], "p99_us": r["p99_us"],
-                "server_cpu": (c.cpu_s() - before) * per_100k, "client_cpu": r["client_cpu_s"] * per_100k, "memory_mb": c.memory_mb()}
+                "server_cpu": (storage + sequencers) * per_100k, "storage_cpu": storage * per_100k, "client_cpu": r["client_cpu_s"] * per_100k, "memory_mb": c.memory_mb()}
 
 
 def measure_peer(o, config, part, size, in_flight):
@@ -139,7 +172,7 @@ def print_table(results, systems):
             runs = results.get((load, system))
             if not runs:
                 continue
-            cells = [spread([r[k] for r in runs], digits) for k, (_, digits) in COLUMNS.items()]
+            cells = [spread([r.get(k) for r in runs], digits) for k, (_, digits) in COLUMNS.items()]
             cells = [f"**{cell}**" if k == figure and cell else cell for k, cell in zip(COLUMNS, cells)]
             better = "" if system == OURS else f"{times_better(results[load, OURS], runs, figure):.1f} ×"
             print(f"| {title} | {system} | {' | '.join(cells)} | {better} |")
@@ -169,7 +202,7 @@ def main():
                 if (load, system) in left_out:
                     continue
                 print(f"round {round_number + 1} of {o.rounds}: {load}, {system}", file=sys.stderr)
-                run = measure(o, bench) if system == OURS else measure_peer(o, system, *part)
+                run = measure(o, bench) if system == OURS else measure_peer(o, system, *part) if part else None
                 if run is None:
                     left_out.add((load, system))
                 else:

@@ -29,7 +29,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 KIB, MIB = 1 << 10, 1 << 20
 # Values of x, and the load at a value.
 DIMENSIONS = {
-    "producers": ([1, 2, 4, 8, 16, 32, 64], lambda x: ["append", "--clients", x, "--in-flight", max(256, x)]),
+    "clients": ([1, 4, 16, 64, 200, 1000], lambda x: ["append", "--clients", x, "--in-flight", max(256, x)]),
     "in_flight": ([1, 4, 16, 64, 256, 1024, 4096], lambda x: ["append", "--in-flight", x]),
     "size": ([16, 128, KIB, 8 * KIB, 64 * KIB, 512 * KIB, 4 * MIB, 16 * MIB - 1],
              lambda x: ["append", "--size", x, "--in-flight", min(256, max(2, 8 * MIB // x))]),
