@@ -48,35 +48,49 @@ void ClusterView::dial(Time now, const std::string& address, Endpoint& e) {
   if (e.connection != ConnectionId{} || now < e.retry_at) return;
   e.connection = ConnectionId{++connections_};
   e.dialled_at = now;
-  addresses_[e.connection] = address;
+  connections_in_use_[e.connection] = endpoints_.find(address);
   out_.connects.push_back({e.connection, address});
 }
 
 /// Returns the connection to an address if it is up; makes the endpoint and dials it otherwise.
-ConnectionId ClusterView::at(Time now, const std::string& address) {
+ConnectionId ClusterView::at(Time now, const std::string& address, Place& place) {
   if (address.empty()) return {};
-  auto i = endpoints_.find(address);
-  if (i == endpoints_.end())
-    i = endpoints_
-            .emplace(address, Endpoint{.peer = {},
-                                       .retry = {options_.reconnect_min, options_.reconnect_max}})
+  if (place.endpoint == endpoints_.end())
+    place.endpoint =
+        endpoints_
+            .try_emplace(
+                address,
+                Endpoint{.peer = {}, .retry = {options_.reconnect_min, options_.reconnect_max}})
             .first;
-  dial(now, address, i->second);
-  return i->second.up ? i->second.connection : ConnectionId{};
+  Endpoint& e = place.endpoint->second;
+  dial(now, address, e);
+  return e.up ? e.connection : ConnectionId{};
+}
+
+ConnectionId ClusterView::at(Time now, const std::string& address) {
+  Place place{endpoints_.find(address)};
+  return at(now, address, place);
+}
+
+const ClusterView::Endpoint* ClusterView::endpoint_of(ConnectionId c) const {
+  const auto i = connections_in_use_.find(c);
+  return i == connections_in_use_.end() ? nullptr : &i->second->second;
 }
 
 /// Returns a connection to the node, at `address` or at any other address where a node with this
 /// role and id answers: the metadata may be older than the node's move.
-ConnectionId ClusterView::reach(Time now, const std::string& address, Role role, std::uint32_t id) {
-  if (const ConnectionId c = at(now, address); c != ConnectionId{}) return c;
+ConnectionId ClusterView::reach(Time now, const std::string& address, Place& place, Role role,
+                                std::uint32_t id) {
+  if (const ConnectionId c = at(now, address, place); c != ConnectionId{}) return c;
   for (const auto& [other, e] : endpoints_)
     if (e.up && e.peer.role == role && e.peer.id == id) return e.connection;
   return {};
 }
 
 ConnectionId ClusterView::node(Time now, NodeId id) {
-  for (const StorageInfo& s : metadata_.storage)
-    if (s.id == id) return reach(now, s.address, Role::storage, id.value);
+  for (std::size_t i = 0; i < metadata_.storage.size(); ++i)
+    if (const StorageInfo& s = metadata_.storage[i]; s.id == id)
+      return reach(now, s.address, storage_places_[i], Role::storage, id.value);
   want_logs_ = true;
   ask_metadata(now);
   return {};
@@ -97,8 +111,9 @@ ConnectionId ClusterView::replica(Time now, const LogInfo& log, ReplicaChoice& c
 }
 
 ConnectionId ClusterView::sequencer(Time now, SequencerId id) {
-  for (const SequencerInfo& s : metadata_.sequencers)
-    if (s.id == id) return reach(now, s.address, Role::sequencer, id.value);
+  for (std::size_t i = 0; i < metadata_.sequencers.size(); ++i)
+    if (const SequencerInfo& s = metadata_.sequencers[i]; s.id == id)
+      return reach(now, s.address, sequencer_places_[i], Role::sequencer, id.value);
   return {};
 }
 
@@ -119,26 +134,23 @@ ConnectionId ClusterView::any(Time now) {
 }
 
 bool ClusterView::is_sequencer(ConnectionId c) const {
-  const auto i = addresses_.find(c);
-  return i != addresses_.end() && endpoints_.at(i->second).peer.role == Role::sequencer;
+  const Endpoint* e = endpoint_of(c);
+  return e != nullptr && e->peer.role == Role::sequencer;
 }
 
 std::uint8_t ClusterView::version_of(ConnectionId c) const {
-  const auto i = addresses_.find(c);
-  if (i == addresses_.end()) return 0;
-  return std::min(protocol_highest, endpoints_.at(i->second).peer.highest_version);
+  const Endpoint* e = endpoint_of(c);
+  return e == nullptr ? std::uint8_t{0} : std::min(protocol_highest, e->peer.highest_version);
 }
 
 Member ClusterView::storage_at(ConnectionId c) const {
-  const auto i = addresses_.find(c);
-  if (i == addresses_.end()) return {};
-  const Hello& peer = endpoints_.at(i->second).peer;
-  return peer.role == Role::storage ? Member{NodeId{peer.id}, peer.disk} : Member{};
+  const Endpoint* e = endpoint_of(c);
+  if (e == nullptr || e->peer.role != Role::storage) return {};
+  return {NodeId{e->peer.id}, e->peer.disk};
 }
 
 bool ClusterView::is_leader(ConnectionId c) const {
-  return is_sequencer(c) && leader_ != SequencerId{} &&
-         endpoints_.at(addresses_.at(c)).peer.id == leader_.value;
+  return leader_ != SequencerId{} && is_sequencer(c) && endpoint_of(c)->peer.id == leader_.value;
 }
 
 bool ClusterView::is_leaders_word(ConnectionId c, const Metadata& m) {
@@ -180,6 +192,8 @@ void ClusterView::learn(ConnectionId from, const Metadata& m) {
     metadata_ = m.metadata;
     metadata_.logs.clear();
     forget_endpoints();
+    storage_places_.assign(metadata_.storage.size(), {endpoints_.end()});
+    sequencer_places_.assign(metadata_.sequencers.size(), {endpoints_.end()});
   }
   for (const LogInfo& l : m.metadata.logs)
     if (newer || !logs_.contains(l.id)) logs_[l.id] = l;
@@ -260,6 +274,7 @@ RequestId ClusterView::request(Time now, ConnectionId to, Message m, Duration ti
   const RequestId id{requests_};
   const Time until = timeout == Duration::max() ? never : now + timeout + distance(to);
   // Requests with longer time-outs may wait at the node, so their answers do not tell the distance.
+  first_timeout_ = std::min(first_timeout_, until);
   pending_[{to, id}] =
       Pending{std::move(h), until, many, now, !many && timeout <= options_.answer_timeout};
   tell(to, id, std::move(m));
@@ -280,9 +295,9 @@ void ClusterView::want_log(Time now, LogId id) {
 /// Time-outs follow the measured distance (spec/06). Four round trips leave room for a path whose
 /// delay doubles.
 Duration ClusterView::distance(ConnectionId c) const {
-  const auto i = addresses_.find(c);
-  if (i == addresses_.end()) return {};
-  return std::max(Duration(0), 4 * endpoints_.at(i->second).round_trip - options_.answer_timeout);
+  const Endpoint* e = endpoint_of(c);
+  if (e == nullptr) return {};
+  return std::max(Duration(0), 4 * e->round_trip - options_.answer_timeout);
 }
 
 /// Takes a sample of the round trip, from a hello or an answer. A longer sample counts at once, so
@@ -294,9 +309,9 @@ void ClusterView::measure(Endpoint& e, Duration sample) {
 
 /// A node that answers neither refuses this client nor is it farther than the answer took.
 void ClusterView::answered_after(ConnectionId c, Duration sample) {
-  const auto i = addresses_.find(c);
-  if (i == addresses_.end()) return;
-  Endpoint& e = endpoints_.at(i->second);
+  const auto i = connections_in_use_.find(c);
+  if (i == connections_in_use_.end()) return;
+  Endpoint& e = i->second->second;
   e.refusal = {};
   measure(e, sample);
 }
@@ -337,9 +352,9 @@ std::string ClusterView::why_silent(NodeId id) const {
 }
 
 void ClusterView::connected(Time now, const Connected& c) {
-  const auto i = addresses_.find(c.connection);
-  if (i == addresses_.end()) return;
-  Endpoint& e = endpoints_.at(i->second);
+  const auto i = connections_in_use_.find(c.connection);
+  if (i == connections_in_use_.end()) return;
+  auto& [address, e] = *i->second;
   e.up = true;
   ++figures_.connections;
   if (std::exchange(e.was_up, true)) ++figures_.reconnections;
@@ -347,7 +362,7 @@ void ClusterView::connected(Time now, const Connected& c) {
   e.failure = {};
   measure(e, now - e.dialled_at);
   e.told_away = false;
-  tell(Event::Kind::connected, i->second, e, {});
+  tell(Event::Kind::connected, address, e, {});
   ask_at_ = {};  // ask the new node for wanted metadata at once
   const bool says = !options_.name.empty() || !options_.version.empty();
   if (says && c.peer.role == Role::sequencer)
@@ -355,9 +370,9 @@ void ClusterView::connected(Time now, const Connected& c) {
 }
 
 void ClusterView::disconnected(Time now, const Disconnected& d) {
-  const auto i = addresses_.find(d.connection);
-  if (i == addresses_.end()) return;
-  Endpoint& e = endpoints_.at(i->second);
+  const auto i = connections_in_use_.find(d.connection);
+  if (i == connections_in_use_.end()) return;
+  auto& [address, e] = *i->second;
   if (is_leader(d.connection)) leader_ = {};
   if (!e.up) ++figures_.connections_failed;
   // The node may have moved to another address, so the metadata are asked for again.
@@ -365,15 +380,14 @@ void ClusterView::disconnected(Time now, const Disconnected& d) {
   e.connection = {};
   e.failure = d.why.code == Errc::ok ? Error{Errc::connection_lost, {}} : d.why;
   e.refusal = e.up && is_refusal(d.why) ? d.why : Error{};
-  if (e.up) tell(Event::Kind::connection_lost, i->second, e, e.failure);
-  else if (!std::exchange(e.told_away, true))
-    tell(Event::Kind::unreachable, i->second, e, e.failure);
+  if (e.up) tell(Event::Kind::connection_lost, address, e, e.failure);
+  else if (!std::exchange(e.told_away, true)) tell(Event::Kind::unreachable, address, e, e.failure);
   // A node that refuses this client after the hello is dialled ever less often, like a node that is
   // not there: with many refused clients it would do nothing but refuse.
   if (e.up && e.refusal.code == Errc::ok) e.retry.succeeded();
   e.up = false;
   e.retry_at = e.retry.after_failure(now, random_);
-  addresses_.erase(i);
+  connections_in_use_.erase(i);
   lost(now, d.connection);
 }
 
@@ -420,19 +434,7 @@ bool ClusterView::answered(Time now, Arrived& a) {
 }
 
 void ClusterView::tick(Time now) {
-  // Handlers change pending_, so the late requests are collected first and looked up again.
-  std::vector<std::pair<ConnectionId, RequestId>> late;
-  for (const auto& [key, p] : pending_)
-    if (p.timeout <= now) late.push_back(key);
-  for (const auto& key : late) {
-    const auto i = pending_.find(key);
-    if (i == pending_.end()) continue;
-    const Handler h = std::move(i->second.handler);
-    if (late_.size() >= late_max) late_.clear();
-    if (i->second.measures) late_[key] = i->second.sent_at;
-    pending_.erase(i);
-    h(now, nullptr);
-  }
+  if (first_timeout_ <= now) end_late_requests(now);
   for (auto& [address, e] : endpoints_) dial(now, address, e);
   if (want_leader_ && leader_ != SequencerId{}) want_leader_ = false;
   if (want_leader_ || want_logs_ || metadata_.storage.empty()) ask_metadata(now);
@@ -442,13 +444,31 @@ void ClusterView::tick(Time now) {
   }
 }
 
+void ClusterView::end_late_requests(Time now) {
+  // Handlers change pending_, so the late requests are collected first and looked up again.
+  std::vector<std::pair<ConnectionId, RequestId>> late;
+  first_timeout_ = never;
+  for (const auto& [key, p] : pending_) {
+    if (p.timeout <= now) late.push_back(key);
+    else first_timeout_ = std::min(first_timeout_, p.timeout);
+  }
+  for (const auto& key : late) {
+    const auto i = pending_.find(key);
+    if (i == pending_.end()) continue;
+    const Handler h = std::move(i->second.handler);
+    if (late_.size() >= late_max) late_.clear();
+    if (i->second.measures) late_[key] = i->second.sent_at;
+    pending_.erase(i);
+    h(now, nullptr);
+  }
+}
+
 Time ClusterView::wake() const {
   Time t = want_leader_ || want_logs_ || metadata_.storage.empty() ? ask_at_ : never;
   if (refresh_) t = std::min(t, refresh_at_);
   for (const auto& [address, e] : endpoints_)
     if (e.connection == ConnectionId{}) t = std::min(t, e.retry_at);
-  for (const auto& [key, p] : pending_) t = std::min(t, p.timeout);
-  return t;
+  return pending_.empty() ? t : std::min(t, first_timeout_);
 }
 
 }  // namespace loglog::client

@@ -130,10 +130,19 @@ class ClusterView {
     // The answer tells the round trip, because the node answers such a request at once.
     bool measures = false;
   };
+  using Endpoints = std::map<std::string, Endpoint>;
+  /// An endpoint by address, found at the first use; end(): not found yet.
+  struct Place {
+    Endpoints::iterator endpoint;
+  };
   ConnectionId at(Time now, const std::string& address);
-  ConnectionId reach(Time now, const std::string& address, Role role, std::uint32_t id);
+  ConnectionId at(Time now, const std::string& address, Place& place);
+  ConnectionId reach(Time now, const std::string& address, Place& place, Role role,
+                     std::uint32_t id);
   void dial(Time now, const std::string& address, Endpoint& e);
+  const Endpoint* endpoint_of(ConnectionId c) const;
   void lost(Time now, ConnectionId c);
+  void end_late_requests(Time now);
   static void measure(Endpoint& e, Duration sample);
   void answered_after(ConnectionId c, Duration sample);
   void lead_by(SequencerId leader);
@@ -147,13 +156,19 @@ class ClusterView {
   Output& out_;
   std::uint64_t connections_ = 0;
   std::uint32_t requests_ = 0;
-  std::map<std::string, Endpoint> endpoints_;
-  std::map<ConnectionId, std::string> addresses_;  // of connections that are dialled or up
+  Endpoints endpoints_;
+  // Of connections that are dialled or up. An endpoint with a connection is never erased.
+  std::map<ConnectionId, Endpoints::iterator> connections_in_use_;
   std::map<std::pair<ConnectionId, RequestId>, Pending> pending_;
+  // No request times out before; the request that it belonged to may have been answered since.
+  Time first_timeout_ = never;
   // Send times of requests whose time-out passed before an answer came: a late answer still
   // measures the round trip, otherwise a distant node would time out for ever.
   std::map<std::pair<ConnectionId, RequestId>, Time> late_;
   ClusterMetadata metadata_;  // without logs, which are in logs_
+  // Of the nodes in metadata_, in the same order. An endpoint that the metadata name is never
+  // erased.
+  std::vector<Place> storage_places_, sequencer_places_;
   std::map<LogId, LogInfo> logs_;
   SequencerId leader_{};              // 0: unknown
   SequencerId told_leader_{};         // of the last event leader_changed
