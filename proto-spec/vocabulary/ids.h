@@ -55,6 +55,8 @@ using Chain = Strong<struct ChainTag, std::uint64_t>;
 using RaftTerm = Strong<struct RaftTermTag, std::uint64_t>;
 /// Position in the sequencers' Raft log; the first is 1. Also used as the version of the metadata.
 using RaftIndex = Strong<struct RaftIndexTag, std::uint64_t>;
+/// Number of a record in a storage node's journal: starts at 1, grows by 1 (J5). 0 = none.
+using RecordNumber = Strong<struct RecordNumberTag, std::uint64_t>;
 /// Orders the writers of a log that has a single writer at a time: the higher token belongs to the
 /// newer writer (F2). 0 = the writer names no token.
 using FenceToken = Strong<struct FenceTokenTag, std::uint64_t>;
@@ -82,6 +84,12 @@ constexpr FenceToken operator+(FenceToken t, std::uint64_t n) { return FenceToke
 constexpr RaftTerm operator+(RaftTerm t, std::uint64_t n) { return RaftTerm{t.value + n}; }
 constexpr RaftIndex operator+(RaftIndex i, std::uint64_t n) { return RaftIndex{i.value + n}; }
 constexpr RaftIndex operator-(RaftIndex i, std::uint64_t n) { return RaftIndex{i.value - n}; }
+constexpr RecordNumber operator+(RecordNumber r, std::uint64_t n) {
+  return RecordNumber{r.value + n};
+}
+constexpr RecordNumber operator-(RecordNumber r, std::uint64_t n) {
+  return RecordNumber{r.value - n};
+}
 
 }  // namespace loglog
 

@@ -105,6 +105,25 @@
   X(K6)            /* a file is reused only if its old bytes lie below every offset that its log  \
                       will get */                                                                 \
   X(K7_error)      /* an error of listing, opening or reading at start does not mean absence */   \
+  X(J1_sync)       /* a journalled group is acknowledged only after its record is synced */       \
+  X(J2_free)       /* a journal file is written again only if no log needs a record in it */      \
+  X(J2_slot)       /* a journal file says durably from which record on it counts before a record  \
+                      goes there */                                                               \
+  X(J3_begun)      /* a sync makes durable only what was written before it began */               \
+  X(J3_ended)      /* marks name the journal floor that earlier syncs have reached */             \
+  X(J3_durable)    /* marks name no record that is not durable */                                 \
+  X(J3_open)       /* a segment begins only after the segment before is synced */                 \
+  X(J4_marks)      /* bytes leave the segments only after the marks name the records that hold    \
+                      them */                                                                     \
+  X(J4_slots)      /* both slots of the marks name them */                                        \
+  X(J4_skip)       /* a replay skips records up to the log's journal floor */                     \
+  X(J5_loss)       /* a missing record below the newest durable record was lost */                \
+  X(J5_suspect)    /* a lost record makes every log suspect whose floor is below it */            \
+  X(J5_chain)      /* a record counts only if the record after it names its checksum */           \
+  X(J6_one)        /* one write of the journal is under way at a time */                          \
+  X(J7_missing)    /* a journal that must exist and does not is DATA LOSS */                      \
+  X(J7_foreign)    /* a journal of another cluster or disk is DATA LOSS */                        \
+  X(J9_barrier)    /* a log waits for its record before its state is told */                      \
   X(C1_term)       /* a replaced disk takes no part in any later term */                          \
   X(C1_back)       /* a replaced disk never comes back as a member */                             \
   X(C1_seal)       /* a new disk answers no seal before it is a member */                         \

@@ -210,6 +210,84 @@ inline bool needs_reserved_space(bool opens_file) {
 /// start.
 inline bool ends_start_on_error() { return !removed(Rule::K7_error); }
 
+// ---- J: the node's journal. The parts in store/journal ask these functions.
+
+/// J1_sync: the groups of a record are durable only after the record is synced.
+inline bool syncs_records() { return !removed(Rule::J1_sync); }
+
+/// J2_free: a journal file is written again only if no log needs a record in it.
+inline bool may_write_again(bool occupied) { return !occupied || removed(Rule::J2_free); }
+
+/// J2_slot: a journal file's slot is durable before a record goes there.
+inline bool syncs_slot() { return !removed(Rule::J2_slot); }
+
+/// J3_begun: a sync covers the bytes that were written before it began. `now`: the last record with
+/// bytes there when the sync ends.
+inline RecordNumber sync_covers(RecordNumber begun, RecordNumber now) {
+  return removed(Rule::J3_begun) ? now : begun;
+}
+
+/// J3_ended: marks that are written with a sync name the floor that earlier syncs have reached, and
+/// not the floor that this sync will reach.
+inline RecordNumber floor_in_marks(RecordNumber reached, RecordNumber after_this_sync) {
+  return removed(Rule::J3_ended) ? after_this_sync : reached;
+}
+
+/// J3_durable: marks name no record that is not durable, because a torn record's number is used
+/// again.
+inline RecordNumber floor_named(RecordNumber floor, RecordNumber newest_durable) {
+  return removed(Rule::J3_durable) ? floor : std::min(floor, newest_durable);
+}
+
+/// J3_open: a group begins a new segment only after all bytes of the segment before are synced.
+inline bool may_open_segment(bool synced) { return synced || removed(Rule::J3_open); }
+
+/// J4_marks: bytes leave the segments only after the marks name a floor at or above the last record
+/// with bytes there. `named`: see named_by_slots().
+inline bool may_lose_bytes(RecordNumber named, RecordNumber last) {
+  return named >= last || removed(Rule::J4_marks);
+}
+
+/// J4_slots: the marks name a floor only if both slots do, because rot of the newer slot makes the
+/// older slot count.
+inline RecordNumber named_by_slots(RecordNumber older, RecordNumber newer) {
+  return removed(Rule::J4_slots) ? newer : std::min(older, newer);
+}
+
+/// J4_skip: a replay skips the records up to the log's floor, because their bytes may have been cut
+/// since.
+inline bool is_replayed(RecordNumber record, RecordNumber floor) {
+  return record > floor || removed(Rule::J4_skip);
+}
+
+/// J5_loss: a record that is missing below the newest durable record was lost; it does not end the
+/// journal.
+inline bool is_loss() { return !removed(Rule::J5_loss); }
+
+/// J5_suspect: a lost record may have held bytes of every log whose floor is below it.
+inline bool misses_bytes(RecordNumber floor, RecordNumber lost) {
+  return floor < lost && !removed(Rule::J5_suspect);
+}
+
+/// J5_chain: a record counts only if the record after it names its checksum.
+inline bool is_successor(std::uint64_t previous, std::uint64_t checksum) {
+  return previous == checksum || removed(Rule::J5_chain);
+}
+
+/// J6_one: one write of the journal is under way at a time.
+inline bool may_begin_write(bool under_way) { return !under_way || removed(Rule::J6_one); }
+
+/// J7_missing: a journal that must exist and does not is DATA LOSS.
+inline bool is_journal_missing(bool must_exist, bool exists) {
+  return must_exist && !exists && !removed(Rule::J7_missing);
+}
+
+/// J7_foreign: a journal of another cluster or disk is DATA LOSS.
+inline bool is_foreign_journal(bool differs) { return differs && !removed(Rule::J7_foreign); }
+
+/// J9_barrier: a log is not at rest while its group waits for a record or for the record's sync.
+inline bool awaits_record(bool held) { return held && !removed(Rule::J9_barrier); }
+
 // ---- R: reads and trims
 
 /// R1_committed: a reader sees nothing at or past the committed offset, and nothing that is not

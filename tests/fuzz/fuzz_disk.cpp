@@ -1,9 +1,10 @@
 // Fuzzes the decoders of the disk formats (spec/02): for any bytes in a file each decoder returns a
-// frame, a header, marks, a promise or an identity, or refuses the bytes. No decoder reads beyond
-// the bytes that it was given.
+// frame, a header, marks, a promise, an identity or a record, or refuses the bytes. No decoder
+// reads beyond the bytes that it was given.
 #include <cstdlib>
 
 #include "proto-spec/disk/frame.h"
+#include "proto-spec/disk/journal.h"
 #include "proto-spec/disk/segment.h"
 
 using namespace loglog;
@@ -20,5 +21,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)decode_identity(b);
   (void)read_term_start(b);
   (void)read_segment_start(b);
+  (void)decode_journal_header(b);
+  (void)is_newer_journal(b);
+  const JournalRecord r = look_at_journal_record(b);
+  const bool has_table = r.state == JournalState::good || r.state == JournalState::torn;
+  if (has_table && (r.length > size || r.frames_good.size() != r.entries.size())) std::abort();
   return 0;
 }

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "proto-spec/disk/frame.h"
+#include "proto-spec/disk/journal.h"
 #include "proto-spec/disk/raft_log.h"
 #include "proto-spec/disk/segment.h"
 #include "proto-spec/disk/tombstones.h"
@@ -237,6 +238,29 @@ TEST_CASE("files have their golden bytes") {
   CHECK(end->mark == mark);
   compare(golden / "disk" / "snapshot.hex",
           encode_snapshot({RaftIndex{9}, RaftTerm{7}, Bytes::copy_of("state")}));
+}
+
+TEST_CASE("a journal's slot and record have their golden bytes (J2, J5)") {
+  const JournalFileHeader slot{6, ClusterId{0xC1}, DiskId{0xD1}, 2, 4, RecordNumber{70}};
+  compare(golden / "disk" / "journal-slot.hex", encode_journal_slot(slot));
+  CHECK(decode_journal_header(encode_journal_header(slot)) == slot);
+  // A group of log 3, and the marks of log 4 alone.
+  const Bytes frames =
+      stamped(entry_image("hello, log"), Term{5}, LogId{3}, Offset{9216}, Chain{0xCAFE});
+  const std::vector<JournalEntry> entries{
+      {LogId{3}, Offset{9216}, static_cast<std::uint32_t>(frames.size()), false, Offset{8192},
+       Chain{0xCAFE}, Offset{9000}, Offset{9216}, journal_checksum(std::span(&frames, 1))},
+      {LogId{4}, Offset{500}, 0, false, Offset{0}, Chain{0xBEEF}, Offset{500}, Offset{500},
+       journal_checksum({})}};
+  const JournalHeader header{ClusterId{0xC1}, DiskId{0xD1}, RecordNumber{71}, 0x1122334455667788};
+  std::string record(encode_journal_head(header, entries).text());
+  record += frames.text();
+  const Bytes bytes = Bytes::copy_of(record);
+  compare(golden / "disk" / "journal-record.hex", bytes);
+  const JournalRecord back = look_at_journal_record(bytes);
+  CHECK(back.state == JournalState::good);
+  CHECK(back.header == header);
+  CHECK(back.entries == entries);
 }
 
 TEST_CASE(
