@@ -18,12 +18,13 @@ constexpr std::uint32_t record_magic = 0x524A'4C4C;  // "LLJR"
 constexpr std::uint32_t journal_version = 1;
 constexpr std::uint32_t opens_segment_bit = 1;
 /// In a slot and in a record: position of the checksum over the bytes before it.
-constexpr std::size_t checksum_at = 48;
+constexpr std::size_t head_checksum_at = 48;
 
-std::optional<JournalFileHeader> decode_slot(ByteSpan b) {
+std::optional<JournalFileHeader> decode_file_slot(ByteSpan b) {
   if (load_le<std::uint32_t>(b.data()) != file_magic ||
       load_le<std::uint32_t>(b.data() + 4) != journal_version ||
-      load_le<std::uint64_t>(b.data() + checksum_at) != XXH3_64bits(b.data(), checksum_at))
+      load_le<std::uint64_t>(b.data() + head_checksum_at) !=
+          XXH3_64bits(b.data(), head_checksum_at))
     return std::nullopt;
   return JournalFileHeader{load_le<std::uint64_t>(b.data() + 8),
                            ClusterId{load_le<std::uint64_t>(b.data() + 16)},
@@ -37,7 +38,7 @@ std::optional<JournalFileHeader> decode_slot(ByteSpan b) {
 std::uint64_t head_checksum(ByteSpan head) {
   XXH3_state_t state;
   XXH3_64bits_reset(&state);
-  XXH3_64bits_update(&state, head.data(), checksum_at);
+  XXH3_64bits_update(&state, head.data(), head_checksum_at);
   XXH3_64bits_update(&state, head.data() + journal_record_header_size,
                      head.size() - journal_record_header_size);
   return XXH3_64bits_digest(&state);
@@ -112,7 +113,7 @@ Bytes encode_journal_slot(const JournalFileHeader& h) {
   store_le(p + 32, h.index);
   store_le(p + 36, h.files);
   store_le(p + 40, h.from.value);
-  store_le(p + checksum_at, static_cast<std::uint64_t>(XXH3_64bits(p, checksum_at)));
+  store_le(p + head_checksum_at, static_cast<std::uint64_t>(XXH3_64bits(p, head_checksum_at)));
   return b;
 }
 
@@ -133,8 +134,8 @@ Bytes encode_journal_header(const JournalFileHeader& h) {
 
 std::optional<JournalFileHeader> decode_journal_header(ByteSpan block) {
   if (block.size() < 2 * journal_slot_size) return std::nullopt;
-  const auto a = decode_slot(block.first(journal_slot_size));
-  const auto b = decode_slot(block.subspan(journal_slot_size, journal_slot_size));
+  const auto a = decode_file_slot(block.first(journal_slot_size));
+  const auto b = decode_file_slot(block.subspan(journal_slot_size, journal_slot_size));
   if (!a || !b) return a ? a : b;
   return b->counter > a->counter ? b : a;
 }
@@ -174,13 +175,13 @@ Bytes encode_journal_head(const JournalHeader& header, std::span<const JournalEn
   store_le(p + 32, static_cast<std::uint32_t>(length));
   store_le(p + 36, static_cast<std::uint32_t>(entries.size()));
   store_le(p + 40, header.previous);
-  store_le(p + checksum_at, head_checksum(head));
+  store_le(p + head_checksum_at, head_checksum(head));
   return head;
 }
 
 std::uint64_t journal_record_checksum(ByteSpan head) {
   check(head.size() >= journal_record_header_size, "a journal record has a whole header");
-  return load_le<std::uint64_t>(head.data() + checksum_at);
+  return load_le<std::uint64_t>(head.data() + head_checksum_at);
 }
 
 JournalRecord look_at_journal_record(ByteSpan bytes) {
@@ -196,7 +197,7 @@ JournalRecord look_at_journal_record(ByteSpan bytes) {
   const std::uint32_t head_size = journal_record_header_size + count * journal_entry_size;
   if (length < head_size) return verdict(bad);
   if (bytes.size() < head_size) return verdict(incomplete, head_size);
-  const auto checksum = load_le<std::uint64_t>(p + checksum_at);
+  const auto checksum = load_le<std::uint64_t>(p + head_checksum_at);
   if (checksum != head_checksum(bytes.first(head_size))) return verdict(bad);
   const RecordNumber number{load_le<std::uint64_t>(p + 24)};
   auto entries = decode_table(p, count, length);

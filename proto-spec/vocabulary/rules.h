@@ -121,6 +121,7 @@
   X(J5_suspect)    /* a lost record makes every log suspect whose floor is below it */            \
   X(J5_chain)      /* a record counts only if the record after it names its checksum */           \
   X(J6_one)        /* one write of the journal is under way at a time */                          \
+  X(J6_wipe)       /* a torn record is wiped before its number is used again */                   \
   X(J7_missing)    /* a journal that must exist and does not is DATA LOSS */                      \
   X(J7_foreign)    /* a journal of another cluster or disk is DATA LOSS */                        \
   X(J9_barrier)    /* a log waits for its record before its state is told */                      \

@@ -277,6 +277,10 @@ inline bool is_successor(std::uint64_t previous, std::uint64_t checksum) {
 /// J6_one: one write of the journal is under way at a time.
 inline bool may_begin_write(bool under_way) { return !under_way || removed(Rule::J6_one); }
 
+/// J6_wipe: a torn record is wiped before its number is used again, because the next record may
+/// bring the bytes that the torn record lacks.
+inline bool wipes_torn_records() { return !removed(Rule::J6_wipe); }
+
 /// J7_missing: a journal that must exist and does not is DATA LOSS.
 inline bool is_journal_missing(bool must_exist, bool exists) {
   return must_exist && !exists && !removed(Rule::J7_missing);

@@ -190,6 +190,7 @@ const std::vector<MutationRow>& mutation_rows() {
       {"J5_suspect", {J5_suspect}, "", no_journal},
       {"J5_chain", {J5_chain}, "", no_journal},
       {"J6_one", {J6_one}, "", no_journal},
+      {"J6_wipe", {J6_wipe}, "", no_journal},
       {"J7_missing", {J7_missing}, "", no_journal},
       {"J7_foreign", {J7_foreign}, "", no_journal},
       {"J9_barrier", {J9_barrier}, "", no_journal},

@@ -87,7 +87,8 @@ class JournalFloors {
   // ---- Other changes of a log
   /// The cut is durable. Bytes of earlier records are of no more interest.
   void cut(LogId log);
-  /// The log is dropped, and its tombstone is durable.
+  /// The log is dropped, and its tombstone is durable. JournalWriter::drop() comes first, so that
+  /// no later record holds bytes of the log.
   void drop(LogId log);
   /// True if a group went to the segment through the page cache since the last direct group. The
   /// next direct group rewrites the block in which the log ends, so it must read that block again.

@@ -23,9 +23,9 @@ constexpr RecordNumber no_end{std::numeric_limits<std::uint64_t>::max()};
 using Place = JournalRing::Place;
 
 /// One file, read through a window. Keeps the first error that ends the start (K7).
-class Reader {
+class WindowReader {
  public:
-  Reader(JournalFiles& files, std::uint32_t file) : files_(files), file_(file) {
+  WindowReader(JournalFiles& files, std::uint32_t file) : files_(files), file_(file) {
     const auto size = files.size(file);
     if (size) size_ = *size;
     else error_ = size.error();
@@ -70,7 +70,7 @@ class Reader {
 };
 
 /// The bytes of a record, as far as they are needed to judge it.
-std::optional<JournalRecord> read_record(Reader& reader, std::uint64_t position) {
+std::optional<JournalRecord> read_record(WindowReader& reader, std::uint64_t position) {
   std::uint32_t length = journal_record_header_size;
   for (;;) {
     const auto bytes = reader.at(position, length);
@@ -99,7 +99,7 @@ struct Contents {
 };
 
 /// Reads the header of a file. Fails with newer_format.
-Result<void> read_header(Reader& reader, std::uint32_t file, const ExpectedJournal& expected,
+Result<void> read_header(WindowReader& reader, std::uint32_t file, const ExpectedJournal& expected,
                          Contents& c) {
   c.headers.emplace_back();
   const auto block = reader.at(0, journal_header_block);
@@ -118,7 +118,7 @@ Result<void> read_header(Reader& reader, std::uint32_t file, const ExpectedJourn
 }
 
 /// Finds the records of a file.
-void read_records(Reader& reader, std::uint32_t file, const ExpectedJournal& expected,
+void read_records(WindowReader& reader, std::uint32_t file, const ExpectedJournal& expected,
                   Contents& c) {
   for (std::uint64_t position = journal_header_block;
        position + journal_block <= reader.size() && !reader.error();) {
@@ -147,7 +147,7 @@ void read_records(Reader& reader, std::uint32_t file, const ExpectedJournal& exp
 Result<Contents> read_all(JournalFiles& files, const ExpectedJournal& expected) {
   Contents c;
   for (std::uint32_t file = 0; file < expected.files; ++file) {
-    Reader reader(files, file);
+    WindowReader reader(files, file);
     if (auto ok = read_header(reader, file, expected, c); !ok) return std::unexpected(ok.error());
     read_records(reader, file, expected, c);
     if (reader.error()) return std::unexpected(*reader.error());
@@ -257,10 +257,7 @@ class Judge {
     RecordNumber next = files_by_from_.empty() ? first_record : files_by_from_.begin()->first;
     if (headless && next > first_record && !miss({first_record, next - 1}, found)) return;
     for (const auto& [number, s] : counting_) {
-      if (number > proven) {
-        found.torn_end = true;
-        break;
-      }
+      if (number > proven) break;
       if (number > next && !miss({next, number - 1}, found)) return;
       next = number + 1;
       for (const LogId log : s.damaged) found.damages.push_back({number, log});
@@ -270,6 +267,8 @@ class Judge {
     if (next <= proven && !miss({next, proven}, found)) return;
     if (end_is_gone && !miss({proven + 1, no_end}, found)) return;
     found.begin.newest = proven;
+    for (const Contents::Seen& s : contents_.seen)
+      if (s.record.number > proven) found.torn.push_back(s.record.place);
   }
 
   /// Notes that durable records are missing. Returns false if the journal ends there instead.

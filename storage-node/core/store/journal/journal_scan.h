@@ -9,10 +9,9 @@
 // 4. syncs the segments, and only then recovers the logs (recovery_scan.h);
 // 5. for each suspect log writes marks, durably, that name the hole and the newest record as floor.
 //    So the log stays suspect across a crash, and pins no journal file;
-// 6. JournalRing::recovered(), JournalFloors::replayed() and recovered(),
-// JournalWriter::recovered().
-//    The first write of the writer, a header slot, is durable before any log is opened: from then
-//    on the records that were found count no more.
+// 6. recovered() of JournalRing, JournalFloors and JournalWriter. The first writes of the writer
+//    wipe torn records and write a header slot. They are durable before any log is opened: from
+//    then on the records that were found count no more.
 //
 // The journal is the sequence of records from the lowest `from` of its file headers to its end.
 // Each number in between must be there as a good record of the file whose header covers the number.
@@ -27,7 +26,8 @@
 
 namespace loglog::storage {
 
-/// The journal's files as a start finds them on the medium. Blocking.
+/// The journal's files as a start finds them. Before the first call the driver has synced them, and
+/// answers come from the medium, not from the page cache (K1). Blocking.
 class JournalFiles {
  public:
   virtual ~JournalFiles() = default;
@@ -43,6 +43,7 @@ struct ExpectedJournal {
   /// From the identity.
   ClusterId cluster{};
   DiskId disk{};
+  /// Files of the ring, as the journal was made.
   std::uint32_t files = 0;
   /// The identity, or the marks of some log, say that there is a journal.
   bool must_exist = false;
@@ -82,8 +83,8 @@ struct FoundJournal {
   };
 
   JournalVerdict verdict = JournalVerdict::none;
-  /// A record follows the end whose write did not end before the crash (J6).
-  bool torn_end = false;
+  /// Where records lie whose write did not end before the crash (J6).
+  std::vector<JournalRing::Place> torn;
   /// The records that count, in ascending order of their numbers.
   std::vector<FoundRecord> records;
   /// Numbers of records that were durable and are lost, ascending. The last range is open-ended if

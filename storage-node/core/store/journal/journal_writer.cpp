@@ -23,6 +23,11 @@ JournalWriter::JournalWriter(const Identity& identity, JournalRing& ring, Journa
   std::memset(zeros_.mutable_data(), 0, journal_block);
 }
 
+void JournalWriter::recovered(std::uint64_t previous, std::vector<JournalRing::Place> torn) {
+  previous_ = previous;
+  if (rules::wipes_torn_records()) torn_ = std::move(torn);
+}
+
 void JournalWriter::add(JournalGroup group) {
   check(takes(group.bytes), "a large group goes directly to its segment");
   check(!group.opens_segment || (group.bytes > 0 && group.segment == group.offset),
@@ -43,8 +48,9 @@ std::size_t JournalWriter::fitting(std::uint64_t room) const {
 
 std::optional<JournalWrite> JournalWriter::next() {
   if (!rules::may_begin_write(!in_flight_.empty())) return std::nullopt;
-  // Records go into the next file only once its slot is durable, whatever else is allowed.
-  if (!in_flight_.empty() && in_flight_.back().number == RecordNumber{}) return std::nullopt;
+  // Records wait for a slot and for a wipe, whatever else is allowed.
+  if (!in_flight_.empty() && in_flight_.back().kind != Kind::record) return std::nullopt;
+  if (!torn_.empty()) return wipe();
   if (!ring_.is_open()) return write_slot();
   if (waiting_.empty()) return std::nullopt;
   const std::size_t wanted = fitting(limits_.record_bytes);
@@ -61,11 +67,18 @@ bool JournalWriter::stalled() const {
          fitting(std::min(limits_.record_bytes, ring_.room())) == 0 && !ring_.next_is_free();
 }
 
+JournalWrite JournalWriter::wipe() {
+  const JournalRing::Place place = torn_.back();
+  torn_.pop_back();
+  in_flight_.push_back({Kind::wipe, {}, {}});
+  return {place.file, place.position, {zeros_}, true};
+}
+
 JournalWrite JournalWriter::write_slot() {
   JournalFileHeader slot = ring_.slot();
   slot.cluster = identity_.cluster;
   slot.disk = identity_.disk;
-  in_flight_.push_back({});
+  in_flight_.push_back({Kind::slot, {}, {}});
   return {slot.index, journal_slot_at(slot), {encode_journal_slot(slot)}, rules::syncs_slot()};
 }
 
@@ -103,10 +116,8 @@ std::vector<LogId> JournalWriter::done() {
   check(!in_flight_.empty(), "a write of the journal ends once");
   Flight ended = std::move(in_flight_.front());
   in_flight_.pop_front();
-  if (ended.number == RecordNumber{}) {
-    ring_.opened();
-    return {};
-  }
+  if (ended.kind == Kind::slot) ring_.opened();
+  if (ended.kind != Kind::record) return {};
   floors_.durable(ended.number);
   for (const LogId log : ended.logs) held_.erase(log);
   return std::move(ended.logs);

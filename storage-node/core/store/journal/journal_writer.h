@@ -48,7 +48,7 @@ struct JournalGroup {
 
 /// An operation of the disk: write `buffers` one after the other at `position` of the journal file,
 /// then call fdatasync if `sync`. Position and size are multiples of 512 bytes for a header slot
-/// and of journal_block for a record. A failure ends the process (J8).
+/// and of journal_block for all else. A failure ends the process (J8).
 struct JournalWrite {
   std::uint32_t file = 0;
   std::uint64_t position = 0;
@@ -72,16 +72,19 @@ class JournalWriter {
   JournalWriter(const JournalWriter&) = delete;
   JournalWriter& operator=(const JournalWriter&) = delete;
 
-  /// `previous`: the checksum of the newest record that the start found; 0: there is none.
-  void recovered(std::uint64_t previous) { previous_ = previous; }
+  /// Takes the findings of a start. `previous`: the checksum of the newest record; 0: there is
+  /// none. `torn`: the places of records whose write did not end. Their heads are overwritten with
+  /// zeros before their number is used again: the next record may bring the bytes that a torn
+  /// record lacks, and would make it whole (J6).
+  void recovered(std::uint64_t previous, std::vector<JournalRing::Place> torn);
 
   /// True if a group of that many bytes is journalled, and not written directly.
   bool takes(std::uint64_t bytes) const { return bytes <= limits_.group_bytes; }
   /// Takes a group. takes(group.bytes) must be true, and holds(group.log) false.
   void add(JournalGroup group);
   /// The next write, if no write is under way and there is something to write that has its place.
-  /// After a start the first write is the header slot of the first file, which needs no group: it
-  /// makes durable that the records found count no more.
+  /// After a start the first writes need no group: they wipe torn records, and then the header slot
+  /// of the first file makes durable that the records found count no more.
   std::optional<JournalWrite> next();
   /// The oldest write under way has ended. Returns the logs whose groups are durable now, in the
   /// order of the record; none after a header slot.
@@ -97,14 +100,17 @@ class JournalWriter {
   void drop(LogId log);
 
  private:
-  /// A write under way. Number 0: a header slot.
+  enum class Kind : std::uint8_t { wipe, slot, record };
+  // A write under way.
   struct Flight {
+    Kind kind = Kind::record;
     RecordNumber number{};
     std::vector<LogId> logs;
   };
 
   /// Number of waiting groups, from the first on, that fit into a record of `room` bytes.
   std::size_t fitting(std::uint64_t room) const;
+  JournalWrite wipe();
   JournalWrite write_slot();
   JournalWrite write_record(std::size_t groups);
 
@@ -114,6 +120,8 @@ class JournalWriter {
   Limits limits_;
   std::deque<JournalGroup> waiting_;
   std::deque<Flight> in_flight_;
+  /// Torn records that are to be wiped.
+  std::vector<JournalRing::Place> torn_;
   /// Logs whose group waits or is in flight.
   std::unordered_set<LogId> held_;
   /// Checksum of the newest record.

@@ -120,7 +120,7 @@ class CrashTest {
       // The first record of a file is rare, and its tear is of particular interest (J2_slot).
       const bool first_of_file =
           !in_flight_.empty() && in_flight_.front().position == journal_header_block;
-      if (random_.chance(1, first_of_file ? 10 : 150)) {
+      if (random_.chance(1, first_of_file ? 20 : 300)) {
         crash();
         start();
         --crashes;
@@ -139,6 +139,8 @@ class CrashTest {
     explicit Process(const Identity& identity) : writer(identity, ring, floors, {}) {}
   };
 
+  /// One thing happens: a log appends, the journal's write begins or ends, an operation of a strand
+  /// begins or ends, or a log is checkpointed, trimmed or cut.
   void step() {
     NodeLog& l = logs_[random_.below(logs_.size())];
     switch (random_.below(12)) {
@@ -176,6 +178,8 @@ class CrashTest {
 
   // ---- Writing
 
+  /// Appends a group, in a new segment if the log's segment is full. Journalled groups also go to
+  /// the segment, by a lazy write that is requested before the writer gets the group.
   void append(NodeLog& l, bool direct) {
     if (l.busy()) return;
     const bool opens = l.end - l.segments.back().first > segment_bytes;
@@ -183,7 +187,7 @@ class CrashTest {
       if (p_->floors.to_checkpoint(l.id)) checkpoint(l, false);
       return;
     }
-    const std::uint64_t cells = 1 + random_.below(random_.chance(1, 4) ? 50'000 : 500);
+    const std::uint64_t cells = 1 + random_.below(random_.chance(1, 3) ? 50'000 : 500);
     SegmentWrite w{l.end, {}};
     for (std::uint64_t i = 0; i < cells; ++i)
       w.cells.push_back(cell_of(l.past, l.end + i * cell_size));
@@ -211,6 +215,7 @@ class CrashTest {
     p_->writer.add(std::move(g));
   }
 
+  /// A sync of the segment that needs it first, or of the newest one.
   void checkpoint(NodeLog& l, bool with_marks) {
     if (l.strand.size() > 20) return;
     const Offset segment = p_->floors.to_checkpoint(l.id).value_or(l.segments.back().first);
@@ -251,6 +256,7 @@ class CrashTest {
     if (op.direct) l.acknowledged = l.end;
   }
 
+  /// Begins the journal's next write, or ends the one that is under way.
   void pump_journal() {
     if (auto w = p_->writer.next()) {
       in_flight_.push_back(std::move(*w));
@@ -307,6 +313,7 @@ class CrashTest {
 
   // ---- Crash and start
 
+  /// The power fails. Each write that no sync has covered is kept whole, in part or not at all.
   void crash() {
     for (JournalWrite& w : in_flight_) not_synced_.push_back(std::move(w));
     in_flight_.clear();
@@ -340,6 +347,8 @@ class CrashTest {
       // Rot of the newer slot, now and then.
       MarksSlot& newer = l.slots[l.slots[1].counter > l.slots[0].counter ? 1 : 0];
       if (l.slots[0].counter > 0 && l.slots[1].counter > 0 && random_.chance(1, 20)) newer = {};
+      // The next marks go to the slot that does not count.
+      l.counter = std::max(l.slots[0].counter, l.slots[1].counter);
       l.lazy_under_way = l.record_under_way = false;
       l.end = l.acknowledged;
     }
@@ -356,6 +365,7 @@ class CrashTest {
         files_.write(w.file, w.position + at, ByteSpan(all).subspan(at, 512));
   }
 
+  /// A process starts on what the medium holds.
   void start() {
     RecordNumber highest{};
     for (const NodeLog& l : logs_) highest = std::max(highest, l.floor());
@@ -380,12 +390,21 @@ class CrashTest {
     for (const auto& [entry, record] : replayed)
       p_->floors.replayed(entry.log, entry.segment, record);
     p_->floors.recovered(found->begin.newest);
-    p_->writer.recovered(found->previous);
-    // The first slot is durable before a log is opened.
-    files_.write(*p_->writer.next());
-    p_->writer.done();
+    p_->writer.recovered(found->previous, found->torn);
+    // The first writes are durable before a log is opened. The power may fail between them.
+    while (!p_->ring.is_open()) {
+      const JournalWrite w = *p_->writer.next();
+      if (random_.chance(1, 10)) {
+        tear(w);
+        return start();
+      }
+      files_.write(w);
+      p_->writer.done();
+    }
   }
 
+  /// Writes a piece into its segment, durably. A piece that begins a segment brings the file back
+  /// if its name was not durable.
   void replay(const JournalPiece& p) {
     NodeLog& l = log(p.entry.log);
     SegmentFile* file = l.segment(p.entry.segment);
@@ -440,8 +459,9 @@ class CrashTest {
 };
 
 TEST_CASE("journal: no power cut takes an acknowledged byte or brings a cut byte back (J1 to J6)") {
+  constexpr std::uint64_t seeds = 12;
+  constexpr int crashes = 10;
   std::uint64_t records = 0, replayed = 0;
-  const std::uint64_t seeds = getenv("SEEDS")?atoi(getenv("SEEDS")):8; const int crashes=getenv("CRASHES")?atoi(getenv("CRASHES")):8;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     INFO("seed " << seed);
     CrashTest test(seed);
@@ -451,7 +471,7 @@ TEST_CASE("journal: no power cut takes an acknowledged byte or brings a cut byte
   }
   // The test means something: the ring went round, and starts had bytes to replay.
   CHECK(records > 500);
-  CHECK(replayed > 100); MESSAGE(records << " " << replayed);
+  CHECK(replayed > 100);
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ TEST_CASE_FIXTURE(FloorsTest,
   CHECK(floor(LogId{9}) == RecordNumber{3});  // a log that never was in the journal
 }
 
+// The bytes that are written while a sync runs may miss it.
 TEST_CASE_FIXTURE(
     FloorsTest,
     "journal floors: a sync does not cover what was written after it began (J3_begun)") {
@@ -70,6 +71,8 @@ TEST_CASE_FIXTURE(
   CHECK(floor(a) == RecordNumber{2});
 }
 
+// The marks and the bytes of one sync reach the medium in any order, so the marks may be there
+// alone.
 TEST_CASE_FIXTURE(
     FloorsTest,
     "journal floors: a sync's own marks name what earlier syncs have reached (J3_ended)") {
@@ -80,6 +83,8 @@ TEST_CASE_FIXTURE(
   CHECK(floor(a) == RecordNumber{1});
 }
 
+// Record 2 may be torn. The next record 2 would then lie at the floor, and a replay would skip
+// it.
 TEST_CASE_FIXTURE(
     FloorsTest,
     "journal floors: marks name no record in flight, even if its bytes are synced (J3_durable)") {
@@ -105,6 +110,7 @@ TEST_CASE_FIXTURE(FloorsTest,
   CHECK(floor(a) == RecordNumber{2});
 }
 
+// The log gets bytes again in a segment whose earlier bytes are synced and not yet named.
 TEST_CASE_FIXTURE(FloorsTest, "journal floors: a floor never falls (J2)") {
   record({a});
   sync(a, 1);
@@ -118,6 +124,7 @@ TEST_CASE_FIXTURE(FloorsTest, "journal floors: a floor never falls (J2)") {
   CHECK(floor(a) == RecordNumber{5});
 }
 
+// The newer segment is synced first; the older one has bytes that only the journal has.
 TEST_CASE_FIXTURE(FloorsTest,
                   "journal floors: a floor rises over several segments only with the lowest (J3)") {
   record({a}, first);
@@ -129,6 +136,7 @@ TEST_CASE_FIXTURE(FloorsTest,
   CHECK(floor(a) == RecordNumber{2});
 }
 
+// Otherwise a start would find the new file and take the old one for whole.
 TEST_CASE_FIXTURE(
     FloorsTest,
     "journal floors: a segment begins only after the segment before is synced (J3_open)") {
@@ -144,6 +152,7 @@ TEST_CASE_FIXTURE(
   CHECK(floors.may_open_segment(a));
 }
 
+// The caller asks whenever the ring is short of files, which is more often than syncs end.
 TEST_CASE_FIXTURE(FloorsTest,
                   "journal floors: a checkpoint is asked for once, and tells the ring (J2, J3)") {
   CHECK(floors.to_checkpoint(a) == std::nullopt);
@@ -169,6 +178,7 @@ TEST_CASE_FIXTURE(FloorsTest, "journal floors: a ticket of another sync changes 
   CHECK(floor(a) == RecordNumber{1});
 }
 
+// A replay would write the bytes again that the cut took away.
 TEST_CASE_FIXTURE(FloorsTest,
                   "journal floors: a cut waits until marks name the log's last record (J4_marks)") {
   CHECK(floors.may_cut(a));
@@ -207,6 +217,7 @@ TEST_CASE_FIXTURE(FloorsTest, "journal floors: marks in flight do not count for 
   CHECK(floors.may_cut(a));
 }
 
+// Later records of the log lie in the newer segment and do not hold the trim up.
 TEST_CASE_FIXTURE(FloorsTest,
                   "journal floors: a segment is unlinked once marks name its last record, whatever "
                   "came later (J4_marks)") {
@@ -245,6 +256,7 @@ TEST_CASE_FIXTURE(FloorsTest,
   CHECK_FALSE(floors.may_cut(a));
 }
 
+// Its operations still end, after the log is gone.
 TEST_CASE_FIXTURE(FloorsTest, "journal floors: a dropped log is forgotten, with its syncs (T5)") {
   record({a});
   const Ticket t = begin(a);
@@ -256,6 +268,7 @@ TEST_CASE_FIXTURE(FloorsTest, "journal floors: a dropped log is forgotten, with 
   CHECK(floors.may_cut(a));
 }
 
+// The page cache has newer bytes of the last block than the buffers of direct groups.
 TEST_CASE_FIXTURE(
     FloorsTest,
     "journal floors: the first direct group after journalled groups reads the last block") {

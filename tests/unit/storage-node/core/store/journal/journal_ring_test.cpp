@@ -62,6 +62,7 @@ TEST_CASE_FIXTURE(
   CHECK(ring.take(4096, {a}) == JournalRing::Place{1, 4096});
 }
 
+// The ring has a fixed size, so appends wait rather than lose a record that a log needs.
 TEST_CASE_FIXTURE(RingTest,
                   "journal ring: a full ring gives no place until a floor rises (J2_free)") {
   fill({a});
@@ -79,6 +80,8 @@ TEST_CASE_FIXTURE(RingTest,
   CHECK(ring.slot().from == RecordNumber{7});
 }
 
+// A floor is a number of the whole journal; a log compares it with its own last record in the
+// file.
 TEST_CASE_FIXTURE(
     RingTest,
     "journal ring: each log of a file must have reached its own last record there (J2_free)") {
@@ -94,6 +97,7 @@ TEST_CASE_FIXTURE(
   CHECK(ring.next_is_free());
 }
 
+// A file that is free behind an occupied file is not the next to be written.
 TEST_CASE_FIXTURE(
     RingTest,
     "journal ring: files are released in the order in which they were written (J2_free)") {
@@ -108,6 +112,7 @@ TEST_CASE_FIXTURE(
   CHECK(ring.occupied() == 1);  // the second file was waiting behind the first
 }
 
+// BookKeeper lost data when a mark of this kind moved backwards.
 TEST_CASE_FIXTURE(RingTest, "journal ring: a lower floor than before takes nothing back (J2)") {
   fill({a});
   fill({a});
@@ -127,6 +132,7 @@ TEST_CASE_FIXTURE(RingTest, "journal ring: a dropped log holds no file (J2_free,
   CHECK(ring.next_is_free());
 }
 
+// Marks without bytes need no checkpoint, and the checkpoint of the bytes writes marks anyway.
 TEST_CASE_FIXTURE(RingTest, "journal ring: a record of marks alone holds no file") {
   fill({});
   fill({});
@@ -134,6 +140,7 @@ TEST_CASE_FIXTURE(RingTest, "journal ring: a record of marks alone holds no file
   CHECK(ring.next_is_free());
 }
 
+// A log that takes no appends any more would otherwise hold its file for ever.
 TEST_CASE_FIXTURE(
     RingTest, "journal ring: an idle log is named for a checkpoint before the ring is full (J2)") {
   fill({a});

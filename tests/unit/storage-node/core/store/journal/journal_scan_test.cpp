@@ -76,7 +76,7 @@ TEST_CASE_FIXTURE(JournalBench,
   for (int i = 0; i < 3; ++i) journal(1, 100);
   const FoundJournal found = scan();
   CHECK(found.verdict == JournalVerdict::whole);
-  CHECK_FALSE(found.torn_end);
+  CHECK(found.torn.empty());
   CHECK(numbers(found) == Numbers{1, 2, 3});
   CHECK(found.records[1].place == JournalRing::Place{0, at(2)});
   CHECK(found.begin.newest == rec(3));
@@ -85,13 +85,14 @@ TEST_CASE_FIXTURE(JournalBench,
   CHECK(found.previous == found.records[2].checksum);
 }
 
+// The record was never acknowledged, because its sync had not ended.
 TEST_CASE_FIXTURE(JournalBench,
                   "journal scan: a torn last record ends the journal, and no log is suspect (J6)") {
   for (int i = 0; i < 3; ++i) journal(1, 100);
   files.rot(0, at(3) + 64 + 64 + 5);
   const FoundJournal found = scan();
   CHECK(found.verdict == JournalVerdict::whole);
-  CHECK(found.torn_end);
+  CHECK(found.torn == std::vector{JournalRing::Place{0, at(3)}});
   CHECK(numbers(found) == Numbers{1, 2});
   CHECK(found.begin.newest == rec(2));
   CHECK_FALSE(found.is_suspect(a, rec(0)));
@@ -107,6 +108,7 @@ TEST_CASE_FIXTURE(
   CHECK(numbers(found) == Numbers{1, 2});
 }
 
+// The slot that was written first says that nothing in the file counts any more.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal scan: a torn first record of a file ends the journal before the file (J2_slot)") {
@@ -120,6 +122,7 @@ TEST_CASE_FIXTURE(
   CHECK(found.begin.counters == std::vector<std::uint64_t>{2, 2, 1});
 }
 
+// The bytes that the torn write has destroyed are those of a record that no log needs.
 TEST_CASE_FIXTURE(JournalBench,
                   "journal scan: a torn first record of a file that is written again ends the "
                   "journal (J2_slot)") {
@@ -149,6 +152,7 @@ TEST_CASE_FIXTURE(JournalBench,
   CHECK(found.begin.file == 1);
 }
 
+// Clients may append any bytes, a copy of a journal among them.
 TEST_CASE_FIXTURE(JournalBench, "journal scan: a payload with the image of a record is no record") {
   const JournalWrite image = journal(1, 100);
   std::string payload(3 * journal_block, 'p');
@@ -172,6 +176,7 @@ TEST_CASE_FIXTURE(JournalBench, "journal scan: a payload with the image of a rec
 
 // ---- Lost and damaged records
 
+// Appends in record 3 were acknowledged; an end before it would lose them without a word.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal scan: rot of a record below the newest is a loss, not the end (J5_loss)") {
@@ -199,6 +204,7 @@ TEST_CASE_FIXTURE(
   CHECK_FALSE(found.is_suspect(b, rec(4)));
 }
 
+// The table is good, so it is known whose bytes are damaged.
 TEST_CASE_FIXTURE(JournalBench,
                   "journal scan: damaged frames make their own log suspect alone (J5_suspect)") {
   journal(1, 100);
@@ -217,6 +223,7 @@ TEST_CASE_FIXTURE(JournalBench,
   CHECK(numbers(pieces(*this, found, {{a, rec(0)}, {b, rec(0)}})) == Numbers{1, 2, 3});
 }
 
+// Record 3 was begun, so record 2 was durable.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal scan: the header of a torn record proves the record before it (J5_loss, J6)") {
@@ -225,7 +232,7 @@ TEST_CASE_FIXTURE(
   files.rot(0, at(3) + 64 + 64 + 5);
   const FoundJournal found = scan();
   CHECK(found.verdict == JournalVerdict::damaged);
-  CHECK(found.torn_end);
+  CHECK(found.torn == std::vector{JournalRing::Place{0, at(3)}});
   CHECK(numbers(found) == Numbers{1});
   REQUIRE(found.lost.size() == 1);
   CHECK(found.lost[0].last == rec(2));
@@ -233,6 +240,7 @@ TEST_CASE_FIXTURE(
   CHECK(found.previous == 0);
 }
 
+// The slot was begun, so record 4 was durable.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal scan: the slot of the next file proves the records before it (J5_loss)") {
@@ -249,6 +257,7 @@ TEST_CASE_FIXTURE(
   CHECK(found.begin.newest == rec(4));
 }
 
+// This is how an older copy of the journal shows, such as a restored snapshot of its device.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal scan: a floor above the newest record shows that the end is gone (J5_loss)") {
@@ -282,6 +291,7 @@ TEST_CASE_FIXTURE(JournalBench,
   CHECK(found.is_suspect(a, rec(1)));
 }
 
+// Both records 2 are good by themselves; only the chain of checksums tells them apart.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal scan: a record other than the one that its successor names is lost (J5_chain)") {
@@ -297,6 +307,7 @@ TEST_CASE_FIXTURE(
   CHECK(found.lost[0].first == rec(2));
 }
 
+// A write that the disk has put in a wrong place loses only what it has overwritten.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal scan: a record that lies elsewhere in its file counts, because its bytes are right") {
@@ -327,6 +338,7 @@ TEST_CASE_FIXTURE(
   CHECK(found.lost[0].last == rec(1));
 }
 
+// The record may have been acknowledged, so the place where it belongs is no clean end.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal scan: the newest record in a wrong file is a loss and not a torn end (J5_loss)") {
@@ -355,6 +367,7 @@ TEST_CASE_FIXTURE(JournalBench,
   CHECK(found.lost[0].last == rec(1));
 }
 
+// The header alone tells which numbers the file must hold.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal scan: a file that lost its header makes all logs suspect, and is written first (J5)") {
@@ -410,6 +423,7 @@ TEST_CASE_FIXTURE(JournalBench, "journal scan: a record that cannot be read is l
   CHECK(found.is_suspect(a, rec(1)));
 }
 
+// A torn write can be read; a block that cannot be read may have held anything.
 TEST_CASE_FIXTURE(JournalBench,
                   "journal scan: an end that cannot be read may have been a record (K3, J5_loss)") {
   for (int i = 0; i < 3; ++i) journal(1, 100);
@@ -438,6 +452,7 @@ TEST_CASE_FIXTURE(
 
 // ---- A journal that is not there, or another's
 
+// A new node has none. A node whose journal is gone must not pass for a new one.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal scan: without files there is no journal, or it is missing (J7_missing)") {
@@ -528,6 +543,7 @@ TEST_CASE_FIXTURE(JournalBench, "journal replay: a piece says where its frames b
   CHECK_FALSE(got[0].after_loss);
 }
 
+// Their bytes are in the segments, or were cut since.
 TEST_CASE_FIXTURE(JournalBench,
                   "journal replay: records up to a log's floor are skipped (J4_skip)") {
   for (int i = 0; i < 4; ++i) {
@@ -559,6 +575,7 @@ TEST_CASE_FIXTURE(JournalBench, "journal replay: marks without frames are handed
   CHECK(got[1].entry.durable == Offset{100});
 }
 
+// If record 2 held bytes of log 1, the bytes of record 3 would leave a gap before them.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal replay: pieces behind a loss are marked, for logs that may miss bytes (J5_suspect)") {
@@ -593,6 +610,7 @@ TEST_CASE_FIXTURE(
   CHECK_FALSE(got[2].after_loss);
 }
 
+// A replay changes nothing in the journal.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal replay: a crash in a replay is harmless, for the next one gives the same (J5)") {
@@ -644,7 +662,7 @@ struct NextStart {
   explicit NextStart(JournalBench& before) : files(before.files), found(before.scan()) {
     ring.recovered(found.begin);
     floors.recovered(found.begin.newest);
-    writer.recovered(found.previous);
+    writer.recovered(found.previous, found.torn);
   }
   Identity identity{bench_cluster, bench_disk, 1, 2, "demo"};
   FakeJournalFiles& files;
@@ -681,16 +699,51 @@ TEST_CASE_FIXTURE(
   for (int i = 0; i < 3; ++i) journal(1, 100);
   files.rot(0, at(3) + 64 + 64 + 5);
   NextStart next(*this);
-  next.finish();
+  next.finish();  // the wipe
+  next.finish();  // the slot
   next.writer.add(group(1, 100));
   next.finish();
   const FoundJournal found = scan();
   CHECK(found.verdict == JournalVerdict::whole);
   CHECK(numbers(found) == Numbers{1, 2, 3});
   CHECK(found.records[2].place.file == 1);
-  CHECK_FALSE(found.torn_end);
+  CHECK(found.torn.empty());
 }
 
+// The same run may be ordered again at the same offset, so the same frames come again.
+TEST_CASE_FIXTURE(JournalBench,
+                  "journal start: a torn record does not become whole by the bytes of the next "
+                  "record (J6_wipe)") {
+  for (int i = 0; i < 4; ++i) journal(1, 250'000);
+  const JournalWrite torn = journal(2, 40'000, 'y');  // the first record of the second file
+  REQUIRE(torn.file == 1);
+  // All but the last sector reached the disk.
+  const std::uint64_t missing = torn.position + 78 * 512;
+  for (std::uint64_t i = 0; i < 512; ++i) files.files[1][missing + i] = std::byte{0x5A};
+  NextStart next(*this);
+  CHECK(next.found.torn == std::vector{JournalRing::Place{1, torn.position}});
+  CHECK(next.found.begin.newest == rec(4));
+  const JournalWrite wiped = next.finish();
+  CHECK(wiped.file == 1);
+  CHECK(wiped.position == torn.position);
+  CHECK(wiped.sync);
+  CHECK(next.finish().position == 512);  // the slot, under its third counter
+  // The same frames come again in a record of the same number, and of this write only the sector
+  // that was missing before reaches the disk.
+  ends[b] = Offset{0};
+  next.writer.add(group(2, 40'000, 'y'));
+  const auto again = next.writer.next();
+  REQUIRE(again.has_value());
+  REQUIRE(again->position == torn.position);
+  std::string bytes;
+  for (const Bytes& part : again->buffers) bytes += part.text();
+  files.write(1, missing, std::as_bytes(std::span(bytes)).subspan(78 * 512, 512));
+  const FoundJournal found = scan();
+  CHECK(found.verdict == JournalVerdict::whole);
+  CHECK(numbers(found) == Numbers{1, 2, 3, 4});
+}
+
+// A node that crashes at each start must not run through its ring.
 TEST_CASE_FIXTURE(JournalBench, "journal start: starts that write no record use no file up") {
   for (int i = 0; i < 3; ++i) journal(1, 100);
   for (int i = 0; i < 5; ++i) {

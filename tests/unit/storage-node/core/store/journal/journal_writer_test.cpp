@@ -52,6 +52,7 @@ TEST_CASE("journal writer: the first write of a start is the slot of the first f
   CHECK(writer.next() == std::nullopt);
 }
 
+// The marks vouch for the tail before the group, because the record may be torn.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal writer: a record holds the group's frames and the marks of its log (K3)") {
@@ -106,6 +107,7 @@ TEST_CASE_FIXTURE(
   CHECK(floors.floor_for_marks(LogId{9}) == RecordNumber{1});
 }
 
+// The gathering needs no timer: the disk sets the pace.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal writer: groups that come while a write is under way share the next record (J6_one)") {
@@ -138,10 +140,11 @@ TEST_CASE(
     "journal writer: after a start the first record names the newest record that was found "
     "(J5_chain)") {
   JournalBench bench;
-  bench.writer.recovered(0xABCD);
+  bench.writer.recovered(0xABCD, {});
   CHECK(record_of(bench.journal(1, 100)).header.previous == 0xABCD);
 }
 
+// A leader that asks for the log's state must not be told a tail that a record will move.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal writer: a log waits for its record, and no other log does (J9_barrier)") {
@@ -161,6 +164,7 @@ TEST_CASE_FIXTURE(JournalBench, "journal writer: marks alone make a record, and 
   CHECK(floors.to_checkpoint(LogId{1}) == std::nullopt);
 }
 
+// One sync for all of them is what the journal is for.
 TEST_CASE_FIXTURE(JournalBench, "journal writer: 2000 logs share a record") {
   for (std::uint64_t log = 1; log <= 2000; ++log) writer.add(group(log, 100));
   const JournalWrite w = finish();
@@ -210,6 +214,7 @@ TEST_CASE("journal writer: the largest group that any limit allows fills a recor
   CHECK(record_of(w).state == JournalState::good);
 }
 
+// A record lies whole in one file.
 TEST_CASE_FIXTURE(JournalBench,
                   "journal writer: a record that does not fit goes into the next file, after its "
                   "slot (J2_slot)") {
@@ -261,6 +266,7 @@ TEST_CASE_FIXTURE(JournalBench,
   CHECK(durable == logs({1}));
 }
 
+// What fits is written, because its logs need not wait for a checkpoint.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal writer: a ring without a free file fills the rest of its last file with what fits") {
@@ -275,6 +281,7 @@ TEST_CASE_FIXTURE(
   CHECK(writer.waiting() == 1);
 }
 
+// Otherwise small groups could keep a large group waiting for ever.
 TEST_CASE_FIXTURE(JournalBench,
                   "journal writer: a group that waits behind a larger one does not overtake it") {
   for (int i = 0; i < 12; ++i) journal(1, 250'000);
@@ -284,6 +291,7 @@ TEST_CASE_FIXTURE(JournalBench,
   CHECK(writer.stalled());
 }
 
+// A record that is built later would pin a file for a log that is gone.
 TEST_CASE_FIXTURE(JournalBench, "journal writer: the group of a dropped log is not written (T5)") {
   writer.add(group(1, 100));
   writer.add(group(2, 100));
