@@ -1,6 +1,6 @@
-// The settings: their bounds, and why these are wide enough for the parts that are removed within
-// them. A wider bound costs states (up to thirty million), so each setting opens only what its
-// parts need.
+// The settings of all models but the journal's (journal_cases.cpp): their bounds, and why these are
+// wide enough for the parts that are removed within them. A wider bound costs states (up to thirty
+// million), so each setting opens only what its parts need.
 #include "proto-spec/model/cases.h"
 
 #include <cstdlib>
@@ -250,6 +250,11 @@ Setting eager_commit() {
           {Part::d3, Part::d6_reserve, Part::missing_again, Part::missing_term}};
 }
 
+std::vector<Setting> with_journal(std::vector<Setting> all) {
+  for (const Setting& setting : journal_settings()) all.push_back(setting);
+  return all;
+}
+
 // Calls `visit` with the model and the bounds of the case's setting.
 template <class Visit>
 auto with_model(const Case& what, Visit&& visit) {
@@ -260,7 +265,9 @@ auto with_model(const Case& what, Visit&& visit) {
           return visit(recovery::Model(what.rules, bounds), bounds);
         else if constexpr (std::is_same_v<Of, retry::Bounds>)
           return visit(retry::Model(what.rules, bounds), bounds);
-        else return visit(staging::Model(what.rules, bounds), bounds);
+        else if constexpr (std::is_same_v<Of, staging::Bounds>)
+          return visit(staging::Model(what.rules, bounds), bounds);
+        else return visit(journal::Model(what.rules, bounds), bounds);
       },
       what.setting->bounds);
 }
@@ -268,7 +275,7 @@ auto with_model(const Case& what, Visit&& visit) {
 }  // namespace
 
 const std::vector<Setting>& settings() {
-  static const std::vector<Setting> all = {
+  static const std::vector<Setting> all = with_journal({
       two_terms(),
       power_loss(),
       page_cache(),
@@ -295,7 +302,7 @@ const std::vector<Setting>& settings() {
       scarce_space_everywhere(),
       three_runs(),
       eager_commit(),
-  };
+  });
   return all;
 }
 

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "proto-spec/model/journal_model.h"
 #include "proto-spec/model/recovery_model.h"
 #include "proto-spec/model/retry_model.h"
 #include "proto-spec/model/rules.h"
@@ -14,7 +15,7 @@
 
 namespace loglog::model {
 
-using Bounds = std::variant<recovery::Bounds, retry::Bounds, staging::Bounds>;
+using Bounds = std::variant<recovery::Bounds, retry::Bounds, staging::Bounds, journal::Bounds>;
 
 // A model, told by the type of `bounds`, and the parts of rules that are removed within these
 // bounds.
@@ -23,6 +24,9 @@ struct Setting {
   Bounds bounds;
   std::vector<Part> parts;  // removed here, each in an exploration of its own
 };
+
+// The settings of the journal model, from journal_cases.cpp.
+std::vector<Setting> journal_settings();
 
 // All settings, in the order in which they are printed. Their addresses stay valid.
 const std::vector<Setting>& settings();
