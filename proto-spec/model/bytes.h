@@ -1,4 +1,4 @@
-// The byte and bit helpers of the three models. Every field of a state is a byte and every set is a
+// The byte and bit helpers of the four models. Every field of a state is a byte and every set is a
 // bit mask. A state is then compared, hashed and copied as raw bytes (`fingerprint` in explorer.h).
 #pragma once
 
