@@ -58,16 +58,16 @@ Setting cut() {
           {Part::j4_floor, Part::j4_synced, Part::j4_kept, Part::j5_synced, Part::j9}};
 }
 
-// A second segment, which a cut removes or which is left alone by a trim. One slot of marks goes
-// bad.
+// A second segment: a cut removes it, a trim or a re-base leaves it as the first. One slot of marks
+// goes bad.
 Setting segments() {
   journal::Bounds bounds;
   bounds.logs = 1;
   bounds.places = 4;
   bounds.places_a_segment = 2;
-  bounds.power_cuts = bounds.cuts = bounds.trims = bounds.slot_rots = 1;
+  bounds.power_cuts = bounds.cuts = bounds.rebases = bounds.trims = bounds.slot_rots = 1;
   bounds.directs = true;
-  return {"journal: two segments, a cut, a trim, a bad slot",
+  return {"journal: two segments, a cut, a re-base, a trim, a bad slot",
           bounds,
           {Part::j2_carried, Part::j3_whole, Part::j4_slots, Part::j4_file, Part::j4_trim}};
 }

@@ -34,7 +34,8 @@ class Leftovers {
 // What a process knows is gone with it.
 void Model::forget(State& state) const {
   for (Log& log : state.logs) {
-    log.written = log.reached = log.sync_end = log.sync_record = log.sync_file = log.cut_to = 0;
+    log.written = log.reached = log.sync_end = log.sync_record = log.sync_file = 0;
+    log.cut_to = log.is_rebased = 0;
     log.work = idle;
     log.pending = {};
     log.is_suspect = 0;

@@ -74,6 +74,10 @@ void Model::end_sync(const State& state, int l, Steps<State>& steps) const {
     std::fill(log.expected + log.cut_to, log.expected + most_places, Value{0});
     log.version++;
     log.cut_to = 0;
+    if (log.is_rebased == 0) return;
+    log.is_rebased = 0;
+    log.is_trimmed = 1;
+    log.told = log.written = byte(bounds_.places_a_segment);
   };
   if (log.work == cut_bytes) {
     sync_bytes(bounds_.places);
@@ -86,6 +90,7 @@ void Model::end_sync(const State& state, int l, Steps<State>& steps) const {
   const bool is_cut = log.work == cut_marks;
   sync_bytes(log.sync_end);
   log.files_disk |= byte(log.files_cache & bit(file));
+  remove_first_file(log);
   log.marks[file][1] = is_cut && on(Part::j4_slots) ? log.pending : log.marks[file][0];
   log.marks[file][0] = log.pending;
   log.pending = {};
@@ -127,11 +132,13 @@ void Model::end_sync(const State& state, int l, Steps<State>& steps) const {
   });
 }
 
-// A leader has the log cut. J4: a sync has covered all bytes of the log, so that the marks may name
+// A leader has the log cut, or re-based: cut to nothing, so that it begins anew at the second
+// segment. J4: a sync has covered all bytes of the log, so that the marks may name
 // its last record, and these marks are durable before the cut.
-void Model::begin_cut(const State& state, int l, int to, Steps<State>& steps) const {
+void Model::begin_cut(const State& state, int l, int to, bool rebase, Steps<State>& steps) const {
   const Log& before = state.logs[l];
-  if (state.cuts >= bounds_.cuts || state.phase != open || before.work != idle) return;
+  if (rebase ? state.rebases >= bounds_.rebases : state.cuts >= bounds_.cuts) return;
+  if (state.phase != open || before.work != idle) return;
   if (before.is_dropped != 0 || before.is_suspect != 0 || to >= before.written ||
       to < first_place(before))
     return;
@@ -141,7 +148,8 @@ void Model::begin_cut(const State& state, int l, int to, Steps<State>& steps) co
     return;
   State next = state;
   Log& log = next.logs[l];
-  next.cuts++;
+  rebase ? next.rebases++ : next.cuts++;
+  log.is_rebased = rebase ? 1 : 0;
   log.cut_to = byte(to);
   Byte floor = log.reached;
   if (!on(Part::j4_floor)) floor = log.floor;
@@ -151,8 +159,8 @@ void Model::begin_cut(const State& state, int l, int to, Steps<State>& steps) co
   if (!on(Part::j4_file)) file = newest_segment(log.files_cache);
   begin_sync(log, cut_marks, file, {1, byte(to), floor, 0}, durable_record(state));
   steps.add(next, Kind::chance, [&] {
-    return fmt::format("{} is to be cut to {}, and writes marks of floor {}", log_text(state, l),
-                       to, static_cast<int>(floor));
+    return fmt::format("{} is to be {} {}, and writes marks of floor {}", log_text(state, l),
+                       rebase ? "re-based from" : "cut to", to, static_cast<int>(floor));
   });
 }
 
@@ -174,8 +182,8 @@ void Model::drop(const State& state, int l, Steps<State>& steps) const {
 void Model::trim(const State& state, int l, Steps<State>& steps) const {
   const Log& before = state.logs[l];
   if (state.trims >= bounds_.trims || state.phase != open || before.work != idle) return;
-  if (before.is_dropped != 0 || before.is_suspect != 0 || before.files_cache != 3 ||
-      before.told <= bounds_.places_a_segment)
+  if (before.is_dropped != 0 || before.is_suspect != 0 || before.is_trimmed != 0 ||
+      before.files_cache != 3 || before.told <= bounds_.places_a_segment)
     return;
   int last = 0;
   for (const Record& record : state.cache)

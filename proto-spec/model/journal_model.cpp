@@ -64,6 +64,14 @@ int Model::first_place(const Log& log) const {
   return log.is_trimmed != 0 ? bounds_.places_a_segment : 0;
 }
 
+// A re-base leaves the first file without frames, for its marks. It goes when the next file has a
+// durable name.
+void Model::remove_first_file(Log& log) const {
+  if (log.is_trimmed == 0 || log.files_disk != 3) return;
+  log.files_cache = log.files_disk = bit(1);
+  log.marks[0][0] = log.marks[0][1] = {};
+}
+
 // K3: the tail lies behind the last good group; no group behind a gap counts.
 int Model::tail_of(const Log& log, const Value* bytes) const {
   int tail = first_place(log);
@@ -126,10 +134,9 @@ void Model::append(Log& log) const {
   const int segment = segment_of(log.written);
   if (!has(log.files_cache, segment)) {
     log.files_cache |= bit(segment);
-    // J2: the floor is carried over.
+    // J2: the floor is carried over, in both slots.
     const Byte floor = on(Part::j2_carried) ? log.reached : Byte{0};
-    log.marks[segment][0] = {1, log.told, floor, 0};
-    log.marks[segment][1] = {};
+    log.marks[segment][0] = log.marks[segment][1] = {1, log.told, floor, 0};
   }
   log.cache[log.written] = log.expected[log.written] = log.version;
   log.written++;
@@ -170,7 +177,8 @@ void Model::successors(const State& state, Steps<State>& steps) const {
     end_sync(state, l, steps);
     begin_checkpoint(state, l, steps);
     begin_direct(state, l, steps);
-    for (int to = 0; to < bounds_.places; ++to) begin_cut(state, l, to, steps);
+    for (int to = 0; to < bounds_.places; ++to) begin_cut(state, l, to, false, steps);
+    begin_cut(state, l, 0, true, steps);
     drop(state, l, steps);
     trim(state, l, steps);
     refill(state, l, steps);

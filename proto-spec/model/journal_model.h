@@ -33,7 +33,7 @@ struct Bounds {
   int places_a_segment = most_places;  // less than `places`: the log goes on in a second segment
   int power_cuts = 0, kills = 0, failed_syncs = 0;
   int rots = 0, slot_rots = 0, foreign = 0, misdirected = 0, lost_journals = 0;
-  int cuts = 0, drops = 0, trims = 0;
+  int cuts = 0, rebases = 0, drops = 0, trims = 0;
   bool directs = false;  // groups may go to their segment without the journal (J3)
   // The newest record may rot as well, if a floor names it. Otherwise its rot is the loss that K3
   // allows for.
@@ -87,7 +87,8 @@ struct Log {
   Byte sync_end, sync_record;  // end of the bytes, newest durable record when the sync began
   Byte sync_file;              // the segment that is synced
   Byte cut_to;
-  Marks pending;  // the marks under the sync, not yet durable
+  Byte is_rebased;  // the cut under way is a re-base
+  Marks pending;    // the marks under the sync, not yet durable
   Byte is_suspect, is_dropped, is_trimmed;
   Byte name;  // the last field; used in stories alone
 };
@@ -120,7 +121,7 @@ struct State {
   Byte judged;     // while a start goes on: bit for each log found suspect
   Byte phase;
   Byte power_cuts, kills, failed_syncs, rots, slot_rots, foreign, misdirected, lost_journals, cuts,
-      drops, trims;  // so far, bounded by `Bounds`
+      rebases, drops, trims;  // so far, bounded by `Bounds`
   Byte broken;
 };
 
@@ -156,7 +157,7 @@ class Model {
   void begin_direct(const State& state, int l, Steps<State>& steps) const;
   void begin_checkpoint(const State& state, int l, Steps<State>& steps) const;
   void end_sync(const State& state, int l, Steps<State>& steps) const;
-  void begin_cut(const State& state, int l, int to, Steps<State>& steps) const;
+  void begin_cut(const State& state, int l, int to, bool rebase, Steps<State>& steps) const;
   void drop(const State& state, int l, Steps<State>& steps) const;
   void trim(const State& state, int l, Steps<State>& steps) const;
   void refill(const State& state, int l, Steps<State>& steps) const;
@@ -176,6 +177,7 @@ class Model {
   int segment_of(int place) const { return place / bounds_.places_a_segment; }
   int newest_segment(int names) const;
   int first_place(const Log& log) const;
+  void remove_first_file(Log& log) const;
   int tail_of(const Log& log, const Value* bytes) const;
   Marks marks_of(const Log& log, int names) const;
   int durable_record(const State& state) const;

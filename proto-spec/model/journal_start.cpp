@@ -169,7 +169,9 @@ void Model::open_log(State& state, int l) const {
     if (log.files_disk != 0) break_promise(state, dropped_back);
     return;
   }
-  if (log.is_trimmed != 0 && has(log.files_disk, 0)) break_promise(state, trimmed_back);
+  for (int place = 0; place < first_place(log); ++place)
+    if (log.disk[place] != 0) break_promise(state, trimmed_back);
+  remove_first_file(log);
   const Marks marks = marks_of(log, log.files_disk);
   const int tail = tail_of(log, log.disk);
   if (marks.floor < log.floor && state.slot_rots == 0) break_promise(state, floor_fell);
