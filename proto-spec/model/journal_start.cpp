@@ -198,9 +198,11 @@ void Model::open_log(State& state, int l) const {
   bool has_lost = false;
   for (int place = first_place(log); place < bounds_.places; ++place) {
     if (place < tail && log.disk[place] != log.expected[place])
-      break_promise(state, log.expected[place] == 0 || log.disk[place] < log.expected[place]
-                               ? bytes_back
-                               : bytes_differ);
+      break_promise(state,
+                    log.disk[place] != foreign_value &&
+                            (log.expected[place] == 0 || log.disk[place] < log.expected[place])
+                        ? bytes_back
+                        : bytes_differ);
     if (place < tail) continue;
     // Groups behind the tail were never told. The next reconcile cuts their rest (K3).
     has_lost = has_lost || log.expected[place] != 0;
