@@ -44,7 +44,7 @@ void JournalRing::opened() {
   const std::uint32_t file = next_file();
   ++files_[file].counter;
   files_[file].pinned.clear();
-  // Only a ring without the rule J2_floor writes over an occupied file.
+  // Only a ring without the rule J2_free writes over an occupied file.
   if (open_ && file == oldest_) oldest_ = after(file);
   current_ = file;
   position_ = journal_header_block;
