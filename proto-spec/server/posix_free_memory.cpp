@@ -46,12 +46,16 @@ bool give_back_free_memory() {
 bool FreeMemoryWatch::look() {
   least_ = std::min(least_, free_memory());
   const bool all_seen = ++looks_ == idle_looks;
-  const bool idle = all_seen && least_ > idle_memory_max;
-  if (all_seen) *this = {};
+  const bool idle = all_seen && least_ > stayed_ + idle_memory_max;
+  if (all_seen) {
+    looks_ = 0;
+    least_ = ~std::uint64_t{0};
+  }
   if (!idle) return give_back_free_memory();
 #ifdef __GLIBC__
   ::malloc_trim(0);
 #endif
+  stayed_ = free_memory();
   return true;
 }
 

@@ -20,8 +20,9 @@ std::uint64_t free_memory();
 /// without glibc. Callable from any thread.
 bool give_back_free_memory();
 
-/// Memory that was free at each of so many looks in a row is needed no more; above this amount it
-/// is given back.
+/// Memory that was free at each of so many looks in a row is needed no more. It is given back if it
+/// is this much more than the free memory that the system did not take the last time: blocks in use
+/// may lie on the same pages.
 inline constexpr int idle_looks = 30;
 inline constexpr std::uint64_t idle_memory_max = 1u << 20;
 
@@ -36,6 +37,8 @@ class FreeMemoryWatch {
   int looks_ = 0;
   /// The least free memory of these looks.
   std::uint64_t least_ = ~std::uint64_t{0};
+  /// What stayed free and resident when memory was given back the last time.
+  std::uint64_t stayed_ = 0;
 };
 
 }  // namespace loglog::server
