@@ -35,27 +35,21 @@ std::uint64_t free_memory() {
 #endif
 }
 
-bool give_back_free_memory() {
-  if (free_memory() <= free_memory_max) return false;
-#ifdef __GLIBC__
-  ::malloc_trim(0);
-#endif
-  return true;
-}
-
 bool FreeMemoryWatch::look() {
-  least_ = std::min(least_, free_memory());
+  const std::uint64_t free = free_memory();
+  least_ = std::min(least_, free);
   const bool all_seen = ++looks_ == idle_looks;
   const bool idle = all_seen && least_ > stayed_ + idle_memory_max;
   if (all_seen) {
+    stayed_ = std::min(stayed_, least_);
     looks_ = 0;
     least_ = ~std::uint64_t{0};
   }
-  if (!idle) return give_back_free_memory();
+  if (!idle && free <= free_memory_max) return false;
 #ifdef __GLIBC__
   ::malloc_trim(0);
 #endif
-  stayed_ = free_memory();
+  if (idle) stayed_ = free_memory();
   return true;
 }
 

@@ -15,29 +15,26 @@ inline constexpr std::uint64_t free_memory_max = 32u << 20;
 /// thread.
 std::uint64_t free_memory();
 
-/// Gives freed memory back if more than free_memory_max of it is resident. Returns true if it did.
-/// A call costs microseconds; giving back hundreds of megabytes costs milliseconds. Does nothing
-/// without glibc. Callable from any thread.
-bool give_back_free_memory();
-
 /// Memory that was free at each of so many looks in a row is needed no more. It is given back if it
-/// is this much more than the free memory that the system did not take the last time: blocks in use
-/// may lie on the same pages.
+/// is this much more than the free memory that the system did not take after an earlier row: blocks
+/// in use may lie on the same pages.
 inline constexpr int idle_looks = 30;
 inline constexpr std::uint64_t idle_memory_max = 1u << 20;
 
-/// Gives memory back in two cases: much of it is free now, or some of it was free all the time, as
-/// after a burst. Not thread-safe.
+/// Gives memory back in two cases: more than free_memory_max of it is free and resident now, or
+/// some of it was free all the time, as after a burst. Not thread-safe.
 class FreeMemoryWatch {
  public:
-  /// To be called in even intervals. Returns true if it gave memory back.
+  /// To be called in even intervals. Returns true if it gave memory back. A call costs
+  /// microseconds; giving back hundreds of megabytes costs milliseconds. Does nothing without
+  /// glibc.
   bool look();
 
  private:
   int looks_ = 0;
   /// The least free memory of these looks.
   std::uint64_t least_ = ~std::uint64_t{0};
-  /// What stayed free and resident when memory was given back the last time.
+  /// Free memory that the system did not take after such a row, as far as it was free since.
   std::uint64_t stayed_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// give_back_free_memory() returns freed memory to the system, which keeps a node's memory near the
+// FreeMemoryWatch returns freed memory to the system, which keeps a node's memory near the
 // sum of its figures (spec/09). Measured by the resident size of this process.
 #include "proto-spec/server/posix_free_memory.h"
 
@@ -26,22 +26,23 @@ std::uint64_t resident() {
 }  // namespace
 
 TEST_CASE("memory that was freed between blocks in use goes back to the system, once it is much") {
-  give_back_free_memory();
+  FreeMemoryWatch watch;
+  watch.look();
   const std::uint64_t before = resident();
   std::vector<std::unique_ptr<char[]>> blocks(4000);
   for (auto& b : blocks)
     // Each block is smaller than the size at which the allocator maps memory block by block.
     b = std::make_unique<char[]>(100'000);
   REQUIRE(resident() > before + 300'000'000);
-  CHECK_FALSE(give_back_free_memory());
+  CHECK_FALSE(watch.look());
   // Every second block goes, so no page range at the top of the heap becomes free.
   for (std::size_t i = 0; i < blocks.size(); i += 2) blocks[i].reset();
   CHECK(resident() > before + 300'000'000);  // the allocator keeps the freed blocks
   CHECK(free_memory() > 180'000'000);
-  CHECK(give_back_free_memory());
+  CHECK(watch.look());
   CHECK(resident() < before + 200'000'000 + free_memory_max + 20'000'000);
   CHECK(free_memory() <= free_memory_max);
-  CHECK_FALSE(give_back_free_memory());
+  CHECK_FALSE(watch.look());
 }
 
 TEST_CASE("a little memory that stays free after a burst goes back to the system as well") {
