@@ -53,8 +53,7 @@ Retention to_retention(std::uint64_t bytes, std::chrono::milliseconds age) {
 
 std::shared_ptr<client::ClientLoop> loop_for(const ClientOptions& options) {
   if (!options.own_thread && options.thread_name.empty()) return client::ClientLoop::shared();
-  return std::make_shared<client::ClientLoop>(options.thread_name.empty() ? "loglog-client"
-                                                                          : options.thread_name);
+  return std::make_shared<client::ClientLoop>(options.thread_name);
 }
 
 namespace {

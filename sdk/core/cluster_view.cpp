@@ -55,20 +55,19 @@ void ClusterView::dial(Time now, const std::string& address, Endpoint& e) {
 /// Returns the connection to an address if it is up; makes the endpoint and dials it otherwise.
 ConnectionId ClusterView::at(Time now, const std::string& address, Place& place) {
   if (address.empty()) return {};
-  if (place.endpoint == endpoints_.end())
-    place.endpoint =
-        endpoints_
-            .try_emplace(
-                address,
-                Endpoint{.peer = {}, .retry = {options_.reconnect_min, options_.reconnect_max}})
-            .first;
-  Endpoint& e = place.endpoint->second;
+  if (place == endpoints_.end())
+    place = endpoints_
+                .try_emplace(
+                    address,
+                    Endpoint{.peer = {}, .retry = {options_.reconnect_min, options_.reconnect_max}})
+                .first;
+  Endpoint& e = place->second;
   dial(now, address, e);
   return e.up ? e.connection : ConnectionId{};
 }
 
 ConnectionId ClusterView::at(Time now, const std::string& address) {
-  Place place{endpoints_.find(address)};
+  Place place = endpoints_.find(address);
   return at(now, address, place);
 }
 
@@ -192,8 +191,8 @@ void ClusterView::learn(ConnectionId from, const Metadata& m) {
     metadata_ = m.metadata;
     metadata_.logs.clear();
     forget_endpoints();
-    storage_places_.assign(metadata_.storage.size(), {endpoints_.end()});
-    sequencer_places_.assign(metadata_.sequencers.size(), {endpoints_.end()});
+    storage_places_.assign(metadata_.storage.size(), endpoints_.end());
+    sequencer_places_.assign(metadata_.sequencers.size(), endpoints_.end());
   }
   for (const LogInfo& l : m.metadata.logs)
     if (newer || !logs_.contains(l.id)) logs_[l.id] = l;

@@ -132,9 +132,7 @@ class ClusterView {
   };
   using Endpoints = std::map<std::string, Endpoint>;
   /// An endpoint by address, found at the first use; end(): not found yet.
-  struct Place {
-    Endpoints::iterator endpoint;
-  };
+  using Place = Endpoints::iterator;
   ConnectionId at(Time now, const std::string& address);
   ConnectionId at(Time now, const std::string& address, Place& place);
   ConnectionId reach(Time now, const std::string& address, Place& place, Role role,

@@ -2,11 +2,9 @@
 // nothing here touches a member after it has taken its calls.
 #include "sdk/io/uv_client_loop.h"
 
-#include <algorithm>
 #include <atomic>
 
 #include "proto-spec/transport/posix_signals.h"
-#include "proto-spec/vocabulary/check.h"
 #include "sdk/io/posix_thread_name.h"
 
 namespace loglog::client {
@@ -40,7 +38,7 @@ ClientLoop::ClientLoop(std::string thread_name) {
   // The thread inherits the blocked signals, so that the application's threads get them all.
   const transport::SignalsBlocked around_the_start;
   thread_ = std::thread([this, name = std::move(thread_name)] {
-    name_this_thread(name);
+    name_this_thread(name.empty() ? "loglog-client" : name);
     loop_.run();
   });
 }
@@ -55,7 +53,7 @@ std::shared_ptr<ClientLoop> ClientLoop::shared() {
   const std::lock_guard lock(r.mutex);
   std::shared_ptr<ClientLoop> loop = r.loop.lock();
   if (!loop) {
-    loop = std::make_shared<ClientLoop>("loglog-client");
+    loop = std::make_shared<ClientLoop>();
     r.loop = loop;
   }
   return loop;

@@ -2,7 +2,6 @@
 // they ask for a thread of their own, so that a thousand small clients cost a single thread. Used
 // by ClientDriver.
 #pragma once
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -40,7 +39,8 @@ class ClientLoop {
   };
 
   /// Starts the thread. `thread_name`: shown by the system's tools; its first 15 bytes count.
-  explicit ClientLoop(std::string thread_name);
+  /// Empty: "loglog-client".
+  explicit ClientLoop(std::string thread_name = {});
   /// Joins the thread. Every member must have been removed. Must not run on the loop's thread.
   ~ClientLoop();
   ClientLoop(const ClientLoop&) = delete;

@@ -26,9 +26,6 @@ class TailCache {
   /// the oldest ranges until the blocks take at most `bound` bytes. Copies bytes that are a small
   /// part of their block.
   void add(Offset at, const Bytes& bytes, std::uint64_t bound);
-  void clear();
-  /// Drops the oldest range, if there is a range.
-  void drop_oldest();
   /// Up to `length` bytes from `at` on, perhaps fewer; empty: the offset is not cached. Copies only
   /// if ranges are small.
   Bytes get(Offset at, std::uint64_t length) const;
@@ -45,6 +42,9 @@ class TailCache {
   std::uint64_t bytes_ = 0;
 
   friend class TailCaches;
+  void clear();
+  /// Drops the oldest range, if there is a range.
+  void drop_oldest();
   /// The list that this cache stands in, and its place there; nullptr: in none.
   TailCaches* list_ = nullptr;
   std::list<TailCache*>::iterator place_;
