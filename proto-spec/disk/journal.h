@@ -1,6 +1,6 @@
 // The files of a storage node's journal: encoding, decoding and checks. A record holds the frames
 // of groups of many logs, so that one fdatasync makes all of them durable. Only bytes are here. The
-// parts of storage-node/core/store/journal decide where records lie and what they hold, and the
+// parts of storage-node/core/store/journal decide the places and the content of records, and the
 // storage node's io layer reads and writes the files.
 //
 // The journal is a ring of files of equal size. A file begins with a header of journal_header_block

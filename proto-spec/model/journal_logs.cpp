@@ -11,7 +11,7 @@ namespace loglog::model::journal {
 namespace {
 
 // Begins the sync of the newest segment. The marks under it name the floor that earlier syncs
-// reached (J3), and as durable what was durable before.
+// reached (J3), and as durable the end that was durable before.
 void begin_sync(Log& log, Work work, int segment, Marks pending, int record) {
   log.work = work;
   log.sync_file = byte(segment);

@@ -1,7 +1,7 @@
 // The journal model: one storage node with a ring of records and the lazily written segments of its
-// logs (spec/10, J1 to J9). It shows that a node holds what it told to be durable through power
-// cuts, killed processes, bad records and a lost journal, that cut bytes stay away, that clean
-// crashes make no log suspect, and that a full ring can always be freed.
+// logs (spec/10, J1 to J9). It shows that a node holds the bytes that it told to be durable through
+// power cuts, killed processes, bad records and a lost journal, that cut bytes stay away, that
+// clean crashes make no log suspect, and that a full ring can always be freed.
 //
 // A place of a log holds a single group. The steps of the running node are in journal_writer.cpp
 // and journal_logs.cpp, a start is in journal_start.cpp, the faults are in journal_faults.cpp, and

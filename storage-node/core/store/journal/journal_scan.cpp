@@ -40,7 +40,7 @@ class WindowReader {
         std::min<std::uint64_t>(length, size_ - std::min(position, size_)));
     if (!holds(position, length)) {
       if (!read(position, window_bytes) || !holds(position, length)) {
-        // A bad block in the window hides the good blocks before it, so only what is needed is
+        // A bad block in the window hides the good blocks before it, so only the bytes needed are
         // read.
         if (!read(position, length) || !holds(position, length)) return std::nullopt;
       }

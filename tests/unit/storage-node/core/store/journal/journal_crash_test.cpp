@@ -256,7 +256,7 @@ class CrashTest {
     if (op.direct) l.acknowledged = l.end;
   }
 
-  /// Begins the journal's next write, or ends the one that is under way.
+  /// Begins the journal's next write, or ends the write that is under way.
   void pump_journal() {
     if (auto w = p_->writer.next()) {
       in_flight_.push_back(std::move(*w));
@@ -421,7 +421,7 @@ class CrashTest {
     file->cache = file->medium;
   }
 
-  /// Reads the log as a start does, and holds it against what was acknowledged.
+  /// Reads the log as a start does, and compares it with the acknowledged groups.
   void recover(NodeLog& l) {
     INFO("log " << l.id.value << ", acknowledged up to " << l.acknowledged.value);
     Offset at = l.segments.front().first;

@@ -307,7 +307,7 @@ TEST_CASE_FIXTURE(
   CHECK(found.lost[0].first == rec(2));
 }
 
-// A write that the disk has put in a wrong place loses only what it has overwritten.
+// A write that the disk has put in a wrong place loses only the record that it has overwritten.
 TEST_CASE_FIXTURE(
     JournalBench,
     "journal scan: a record that lies elsewhere in its file counts, because its bytes are right") {
